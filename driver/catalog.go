@@ -1,0 +1,183 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/segue-run/segue/runbook"
+)
+
+// A Catalog is the set of drivers that are built in. It serves the parser as
+// its [runbook.Catalog] and the runner as the maker of what the parser found.
+// The zero value is empty and ready to use.
+type Catalog struct {
+	conns   map[string]connEntry
+	actions map[string]actionEntry
+	checks  map[string]checkEntry
+}
+
+type connEntry struct {
+	kind runbook.Kind
+	open func(context.Context, runbook.Params, Env) (Conn, error)
+}
+
+type actionEntry struct {
+	kind runbook.Kind
+	make func(context.Context, Conn, runbook.Params, Env) (Action, error)
+}
+
+type checkEntry struct {
+	kind runbook.Kind
+	make func(context.Context, Conn, runbook.Params, Env) (Check, error)
+}
+
+// Add registers drivers' parts. It panics on a name that is taken, which is a
+// programming error.
+func (c *Catalog) Add(parts ...Part) {
+	for _, p := range parts {
+		p.add(c)
+	}
+}
+
+// A Part is one connection, action or check of a driver; made by Connects,
+// Acts and Checks.
+type Part interface{ add(*Catalog) }
+
+type partFunc func(*Catalog)
+
+func (f partFunc) add(c *Catalog) { f(c) }
+
+// About is what people and schemas are told of a part.
+type About struct {
+	Name string
+	Doc  string
+	On   string // kind of connection, for actions and checks
+
+	Background, Resumable, Irreversible bool
+}
+
+// Connects makes the Part for a kind of connection. P is a struct whose fields
+// carry `param` tags (see Fields). P may have a method Validate() error that
+// needs no live system.
+func Connects[P any](about About, open func(context.Context, P) (Conn, error)) Part {
+	kind := kindOf[P](about)
+	return partFunc(func(c *Catalog) {
+		if c.conns == nil {
+			c.conns = map[string]connEntry{}
+		}
+		mustBeNew(c.conns, kind)
+		c.conns[kind.Name] = connEntry{kind, func(ctx context.Context, raw runbook.Params, env Env) (Conn, error) {
+			p, err := decode[P](raw, env)
+			if err != nil {
+				return nil, err
+			}
+			return open(ctx, p)
+		}}
+	})
+}
+
+// Acts makes the Part for a kind of action. C is the driver's connection type;
+// use Conn itself (and get nil) where the action needs none.
+func Acts[C Conn, P any](about About, build func(context.Context, C, P) (Action, error)) Part {
+	kind := kindOf[P](about)
+	return partFunc(func(c *Catalog) {
+		if c.actions == nil {
+			c.actions = map[string]actionEntry{}
+		}
+		mustBeNew(c.actions, kind)
+		c.actions[kind.Name] = actionEntry{kind, maker[C, P](kind, build)}
+	})
+}
+
+// Checks makes the Part for a kind of check, like Acts.
+func Checks[C Conn, P any](about About, build func(context.Context, C, P) (Check, error)) Part {
+	kind := kindOf[P](about)
+	return partFunc(func(c *Catalog) {
+		if c.checks == nil {
+			c.checks = map[string]checkEntry{}
+		}
+		mustBeNew(c.checks, kind)
+		c.checks[kind.Name] = checkEntry{kind, maker[C, P](kind, build)}
+	})
+}
+
+func maker[C Conn, P, T any](kind runbook.Kind, build func(context.Context, C, P) (T, error)) func(context.Context, Conn, runbook.Params, Env) (T, error) {
+	return func(ctx context.Context, conn Conn, raw runbook.Params, env Env) (T, error) {
+		var none T
+		p, err := decode[P](raw, env)
+		if err != nil {
+			return none, err
+		}
+		c, ok := conn.(C)
+		if !ok && conn != nil {
+			return none, fmt.Errorf("%s cannot work on a %T", kind.Name, conn)
+		}
+		return build(ctx, c, p)
+	}
+}
+
+func mustBeNew[E any](m map[string]E, kind runbook.Kind) {
+	if _, dup := m[kind.Name]; dup {
+		panic("driver: two parts are named " + kind.Name)
+	}
+}
+
+// Open opens the connection that the runbook describes.
+func (c *Catalog) Open(ctx context.Context, u runbook.Use, env Env) (Conn, error) {
+	e, ok := c.conns[u.Kind.Name]
+	if !ok {
+		return nil, fmt.Errorf("no connection kind %q is built in", u.Kind.Name)
+	}
+	return e.open(ctx, u.Params, env)
+}
+
+// Action makes the action that a step describes, on an open connection.
+func (c *Catalog) Action(ctx context.Context, conn Conn, u runbook.Use, env Env) (Action, error) {
+	e, ok := c.actions[u.Kind.Name]
+	if !ok {
+		return nil, fmt.Errorf("no action %q is built in", u.Kind.Name)
+	}
+	return e.make(ctx, conn, u.Params, env)
+}
+
+// Check makes the check that the runbook describes, on an open connection.
+func (c *Catalog) Check(ctx context.Context, conn Conn, u runbook.Use, env Env) (Check, error) {
+	e, ok := c.checks[u.Kind.Name]
+	if !ok {
+		return nil, fmt.Errorf("no check %q is built in", u.Kind.Name)
+	}
+	return e.make(ctx, conn, u.Params, env)
+}
+
+// Kinds implements [runbook.Catalog].
+func (c *Catalog) Kinds(class runbook.Class) []runbook.Kind {
+	var out []runbook.Kind
+	switch class {
+	case runbook.Connection:
+		for _, e := range c.conns {
+			out = append(out, e.kind)
+		}
+	case runbook.Action:
+		for _, e := range c.actions {
+			out = append(out, e.kind)
+		}
+	case runbook.Check:
+		for _, e := range c.checks {
+			out = append(out, e.kind)
+		}
+	}
+	slices.SortFunc(out, func(a, b runbook.Kind) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// Kind implements [runbook.Catalog].
+func (c *Catalog) Kind(class runbook.Class, name string) (runbook.Kind, bool) {
+	for _, k := range c.Kinds(class) {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return runbook.Kind{}, false
+}

@@ -1,0 +1,222 @@
+package driver
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/segue-run/segue/runbook"
+)
+
+// Env resolves a reference in a parameter: a name of the environment
+// (NATS_URL) or a file ("file:/run/secrets/pw"). It remembers what it gave
+// out, so that a redactor can keep it from every log, journal and report.
+type Env func(reference string) (string, error)
+
+// kindOf derives a kind from a struct of parameters. A field's tag is
+//
+//	`param:"name[,required][,connection|check|expression|percentage|…]" doc:"…" enum:"a|b" default:"30s" vars:"rows|now"`
+//
+// Types follow from the Go type: string, int, float64, bool, time.Duration,
+// runbook.Bytes, runbook.Percent, slices and maps of these, any. A pointer is
+// a parameter that may be absent: an action owns only fields that are given.
+// An embedded struct's fields are the struct's own.
+func kindOf[P any](about About) runbook.Kind {
+	t := reflect.TypeFor[P]()
+	kind := runbook.Kind{
+		Name: about.Name, Doc: about.Doc, On: about.On, Fields: fieldsOf(t),
+		Background: about.Background, Resumable: about.Resumable, Irreversible: about.Irreversible,
+	}
+	if _, ok := any(*new(P)).(interface{ Validate() error }); ok {
+		kind.Validate = func(raw runbook.Params) error {
+			p, err := decode[P](raw, func(ref string) (string, error) { return "${" + ref + "}", nil })
+			if err != nil {
+				return err
+			}
+			return any(p).(interface{ Validate() error }).Validate()
+		}
+	}
+	return kind
+}
+
+func fieldsOf(t reflect.Type) []runbook.Field {
+	var out []runbook.Field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			out = append(out, fieldsOf(f.Type)...)
+			continue
+		}
+		tag, ok := f.Tag.Lookup("param")
+		if !ok {
+			continue
+		}
+		parts := strings.Split(tag, ",")
+		field := runbook.Field{Name: parts[0], Doc: f.Tag.Get("doc"), Default: f.Tag.Get("default")}
+		field.Type, field.Elem = typeOf(f.Type)
+		for _, opt := range parts[1:] {
+			if opt == "required" {
+				field.Required = true
+			} else {
+				field.Type = runbook.Type(opt)
+			}
+		}
+		if enum := f.Tag.Get("enum"); enum != "" {
+			field.Enum = strings.Split(enum, "|")
+		}
+		if vars := f.Tag.Get("vars"); vars != "" {
+			field.Vars = strings.Split(vars, "|")
+		}
+		out = append(out, field)
+	}
+	return out
+}
+
+var namedTypes = map[reflect.Type]runbook.Type{
+	reflect.TypeFor[time.Duration]():   runbook.Duration,
+	reflect.TypeFor[runbook.Bytes]():   runbook.Size,
+	reflect.TypeFor[runbook.Percent](): runbook.Percentage,
+	reflect.TypeFor[any]():             runbook.Any,
+}
+
+func typeOf(t reflect.Type) (typ, elem runbook.Type) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if named, ok := namedTypes[t]; ok {
+		return named, ""
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return runbook.String, ""
+	case reflect.Int, reflect.Int64:
+		return runbook.Int, ""
+	case reflect.Float64:
+		return runbook.Number, ""
+	case reflect.Bool:
+		return runbook.Bool, ""
+	case reflect.Slice:
+		elem, _ = typeOf(t.Elem())
+		return runbook.List, elem
+	case reflect.Map:
+		elem, _ = typeOf(t.Elem())
+		return runbook.Map, elem
+	}
+	panic("driver: a parameter cannot be a " + t.String())
+}
+
+// decode fills a P from parameters and resolves ${NAME} references.
+func decode[P any](raw runbook.Params, env Env) (P, error) {
+	var p P
+	err := decodeInto(reflect.ValueOf(&p).Elem(), raw, env)
+	return p, err
+}
+
+func decodeInto(v reflect.Value, raw runbook.Params, env Env) error {
+	t := v.Type()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			if err := decodeInto(v.Field(i), raw, env); err != nil {
+				return err
+			}
+			continue
+		}
+		tag, ok := f.Tag.Lookup("param")
+		if !ok {
+			continue
+		}
+		name, _, _ := strings.Cut(tag, ",")
+		value, ok := raw[name]
+		if !ok {
+			continue
+		}
+		value, err := resolve(value, env)
+		if err != nil {
+			return fmt.Errorf("parameter %s: %w", name, err)
+		}
+		if err := assign(v.Field(i), value); err != nil {
+			return fmt.Errorf("parameter %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+var reference = regexp.MustCompile(`\$\{([A-Z][A-Z0-9_]*|file:[^}]+)\}`)
+
+func resolve(value any, env Env) (any, error) {
+	switch value := value.(type) {
+	case string:
+		var failed error
+		out := reference.ReplaceAllStringFunc(value, func(m string) string {
+			s, err := env(m[2 : len(m)-1])
+			if err != nil && failed == nil {
+				failed = err
+			}
+			return s
+		})
+		return out, failed
+	case []any:
+		out := make([]any, len(value))
+		for i, e := range value {
+			r, err := resolve(e, env)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = r
+		}
+		return out, nil
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for k, e := range value {
+			r, err := resolve(e, env)
+			if err != nil {
+				return nil, err
+			}
+			out[k] = r
+		}
+		return out, nil
+	}
+	return value, nil
+}
+
+func assign(dst reflect.Value, value any) error {
+	if dst.Kind() == reflect.Pointer {
+		dst.Set(reflect.New(dst.Type().Elem()))
+		dst = dst.Elem()
+	}
+	src := reflect.ValueOf(value)
+	switch {
+	case !src.IsValid():
+		return nil
+	case src.Type().AssignableTo(dst.Type()):
+		dst.Set(src)
+		return nil
+	case dst.Kind() == reflect.Slice && src.Kind() == reflect.Slice:
+		out := reflect.MakeSlice(dst.Type(), src.Len(), src.Len())
+		for i := range src.Len() {
+			if err := assign(out.Index(i), src.Index(i).Interface()); err != nil {
+				return err
+			}
+		}
+		dst.Set(out)
+		return nil
+	case dst.Kind() == reflect.Map && src.Kind() == reflect.Map:
+		out := reflect.MakeMapWithSize(dst.Type(), src.Len())
+		for it := src.MapRange(); it.Next(); {
+			e := reflect.New(dst.Type().Elem()).Elem()
+			if err := assign(e, it.Value().Interface()); err != nil {
+				return err
+			}
+			out.SetMapIndex(it.Key(), e)
+		}
+		dst.Set(out)
+		return nil
+	case src.CanConvert(dst.Type()) && (src.Kind() == dst.Kind() || src.CanInt() && (dst.CanInt() || dst.CanFloat())):
+		dst.Set(src.Convert(dst.Type()))
+		return nil
+	}
+	return fmt.Errorf("a %T cannot be a %s", value, dst.Type())
+}

@@ -1,0 +1,96 @@
+package runbook
+
+import "time"
+
+// A Catalog says which connections, actions and checks exist. The runbook
+// package knows no driver: it parses against what the Catalog describes.
+type Catalog interface {
+	// Kinds lists all kinds of a class, ordered by name.
+	Kinds(Class) []Kind
+	// Kind returns the named kind of a class.
+	Kind(c Class, name string) (Kind, bool)
+}
+
+// Class is what a kind can be used as.
+type Class string
+
+const (
+	Connection Class = "connection"
+	Action     Class = "action"
+	Check      Class = "check"
+)
+
+// A Kind describes one connection, action or check: its key in the runbook
+// and the parameters beneath that key.
+type Kind struct {
+	Name   string // "nats.stream"
+	Doc    string // one sentence; ends up in docs and JSON Schema
+	On     string // the kind of connection its `on` must name; "" for none
+	Fields []Field
+	// Validate looks at decoded parameters where types are not enough
+	// ("closed and subjects exclude each other"). It needs no live system.
+	// Its errors may be *FieldError, to point at a parameter. May be nil.
+	Validate func(Params) error
+
+	Background   bool // keeps working after apply
+	Resumable    bool // can continue from a cursor
+	Irreversible bool // cannot be undone: the step must say point-of-no-return
+}
+
+// FieldError is a Validate error that points at one parameter.
+type FieldError struct {
+	Field, Problem, Remedy string
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
+
+// Type is a parameter's or an input's type.
+type Type string
+
+const (
+	String     Type = "string"     // Go string
+	Int        Type = "int"        // int64
+	Number     Type = "number"     // float64
+	Bool       Type = "bool"       // bool
+	Duration   Type = "duration"   // time.Duration; written 90s, 15m, 48h, 14d, 1h30m
+	Size       Type = "size"       // Bytes; written 512KiB, 2GB, 100B
+	Percentage Type = "percentage" // Percent; written 0.1%, 10 %
+	Expression Type = "expression" // string; a CEL expression, compiled by lint
+	ConnRef    Type = "connection" // string; the name of a connection
+	CheckRef   Type = "check"      // string; the name of a check
+	List       Type = "list"       // []any of Elem
+	Map        Type = "map"        // map[string]any of Elem
+	Any        Type = "any"        // plain YAML data: string, int64, float64, bool, []any, map[string]any
+)
+
+// A Field is one parameter.
+type Field struct {
+	Name     string // its key, kebab-case
+	Doc      string
+	Type     Type
+	Elem     Type // of List and Map
+	Required bool
+	Enum     []string // the only values a String may have
+	Default  string   // as written in a runbook; for docs and schema: the driver applies it
+	// Vars lists the variables an Expression may use; each is dynamically typed.
+	Vars []string
+}
+
+// Bytes is a size.
+type Bytes int64
+
+// Percent is a share: 0.1 % is Percent(0.1).
+type Percent float64
+
+// Params are decoded parameters by key: Go values as Type says. A string may
+// still hold ${NAME} references to the environment, which only the process
+// that opens the live system resolves; inputs are already filled in.
+type Params map[string]any
+
+// Duration returns a parameter of type Duration, or def when absent.
+func (p Params) Duration(key string, def time.Duration) time.Duration {
+	if d, ok := p[key].(time.Duration); ok {
+		return d
+	}
+	return def
+}
