@@ -48,7 +48,7 @@ func (w *walk) begin() (scene, error) {
 	if s.before, err = w.observe(a); err != nil {
 		return s, err
 	}
-	if s.want, err = w.plan(a, s.before); err != nil {
+	if s.want, err = w.plan(a, copyOf(s.before)); err != nil {
 		return s, err
 	}
 	if !w.subject.AlwaysActs && w.same(s.before, s.want) {
