@@ -1,0 +1,47 @@
+// Command athlete-ally is the system that Segue's first demonstration migrates:
+// its two services, the machinery that brings it up, a seeded load and the
+// ledger that counts what became of every message.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := newRoot().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "athlete-ally:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "athlete-ally",
+		Short:         "A live system to migrate: services, load and ledger",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newUp(), newDown(), newIngest(), newNormalize())
+	return root
+}
+
+// jsonLog is the log of the services: JSON lines on standard error.
+func jsonLog(service string) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("service", service)
+}
+
+// dirFlag is the directory of a system.
+func dirFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "dir", "", "the system's directory")
+	_ = cmd.MarkFlagRequired("dir") // the flag is defined in the line above
+}

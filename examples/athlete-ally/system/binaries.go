@@ -1,0 +1,100 @@
+package system
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+)
+
+const (
+	binApp        = "athlete-ally"
+	binNATS       = "nats-server"
+	binCompose    = "process-compose"
+	binPrometheus = "prometheus"
+)
+
+// install puts the executables into the system's directory, so that its user can
+// reach them and a later build does not change what runs.
+func install(l layout, bin string) error {
+	for _, name := range []string{binApp, binNATS, binCompose} {
+		from, err := find(bin, name)
+		if err != nil {
+			return err
+		}
+		if err := place(from, l.bin(name)); err != nil {
+			return fmt.Errorf("install %s: %w", name, err)
+		}
+	}
+	if err := os.Chmod(l.path("bin"), 0o755); err != nil { //nolint:gosec // executables are no secret
+		return fmt.Errorf("install: %w", err)
+	}
+	return nil
+}
+
+// find looks beside this executable, then in PATH.
+func find(bin, name string) (string, error) {
+	if bin == "" {
+		if self, err := os.Executable(); err == nil {
+			bin = filepath.Dir(self)
+		}
+	}
+	if path := filepath.Join(bin, name); executable(path) {
+		return path, nil
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%s is neither in %s nor in PATH: run script/setup and make build", name, bin)
+	}
+	return filepath.Abs(path)
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// place links or, on another file system or without the right, copies.
+func place(from, to string) (err error) {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	const everybodyRuns = 0o005
+	if info.Mode()&everybodyRuns == everybodyRuns && os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755) //nolint:gosec // an executable
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	_, err = io.Copy(out, in)
+	return err
+}
+
+// postgresBin finds Debian's newest PostgreSQL.
+func postgresBin() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		return "", errors.New("no PostgreSQL under /usr/lib/postgresql: run script/setup (Debian package postgresql)")
+	}
+	slices.Sort(found)
+	return filepath.Dir(found[len(found)-1]), nil
+}
+
+func prometheusBin() (string, error) {
+	path, err := exec.LookPath(binPrometheus)
+	if err != nil {
+		return "", errors.New("no prometheus in PATH: run script/setup (Debian package prometheus)")
+	}
+	return path, nil
+}

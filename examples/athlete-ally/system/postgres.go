@@ -1,0 +1,69 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/segue-run/segue/examples/athlete-ally/normalize"
+)
+
+// initdb makes the cluster's files. It listens on loopback alone and has no
+// socket, whose path would be too long.
+func initdb(ctx context.Context, l layout, id *identity, p ports, bin string) error {
+	cmd := exec.CommandContext(ctx, bin+"/initdb", "-D", l.data("postgres"), "-U", "postgres", "--pwfile", l.conf("pgpass"),
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
+	cmd.Dir, cmd.Env = string(l), environment(l)
+	id.become(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	conf, err := os.OpenFile(l.data("postgres/postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("configure PostgreSQL: %w", err)
+	}
+	defer conf.Close()
+	if _, err := fmt.Fprintf(conf, `
+listen_addresses = '127.0.0.1'
+port = %d
+unix_socket_directories = ''
+shared_buffers = 64MB
+max_wal_size = 1GB
+log_timezone = 'UTC'
+timezone = 'UTC'
+`, p.postgres); err != nil {
+		return fmt.Errorf("configure PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+// provisionPostgres waits for the server, then makes role, database and tables.
+func provisionPostgres(ctx context.Context, p ports, s secrets) error {
+	var conn *pgx.Conn
+	err := await(ctx, "PostgreSQL", func(ctx context.Context) (err error) {
+		conn, err = pgx.Connect(ctx, s.postgresURL(p))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for _, sql := range []string{
+		"CREATE ROLE athlete LOGIN PASSWORD '" + s.database + "'",
+		"GRANT pg_monitor TO athlete",
+		"CREATE DATABASE athlete_ally OWNER athlete",
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("provision PostgreSQL: %w", err)
+		}
+	}
+	app, err := pgx.Connect(ctx, s.databaseURL(p))
+	if err != nil {
+		return fmt.Errorf("provision PostgreSQL: %w", err)
+	}
+	defer app.Close(context.WithoutCancel(ctx))
+	return normalize.CreateSchema(ctx, app)
+}
