@@ -26,8 +26,15 @@ var (
 	ErrSequence = errors.New("the journal has gone on")
 	// ErrLeaseLost: the epoch is not the current one, or its time is over.
 	ErrLeaseLost = errors.New("the lease is lost")
-	// ErrFull: the disk is full; nothing of the append was stored.
+	// ErrFull: the disk is full; nothing of the call was stored.
 	ErrFull = errors.New("the disk is full")
+	// ErrBusy: another process is in the middle of writing for longer than is
+	// usual (it may be stopped). Nothing was stored; try again.
+	ErrBusy = errors.New("another process is writing")
+	// ErrFinal: the run is over. Nothing can be appended, sent or claimed.
+	ErrFinal = errors.New("the run is final")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("the journal is closed")
 	// ErrNewer: the store was written by a newer Segue in a way this one
 	// does not understand.
 	ErrNewer = errors.New("written by a newer version of segue")
@@ -64,7 +71,8 @@ func (e *CorruptError) Error() string {
 }
 
 // A Record is one event as stored. Data is versioned JSON that the journal
-// does not look into.
+// does not look into. At is the caller's; when it is zero the store takes the
+// time of the call. Stored times come back in UTC.
 type Record struct {
 	Seq     int64           `json:"seq"` // from 1, without gaps
 	At      time.Time       `json:"at"`
@@ -112,24 +120,44 @@ type Reading struct {
 	Data  json.RawMessage `json:"data"`
 }
 
-// Store keeps runs. All methods may be used by several goroutines and, on the
-// same files, by several processes. Times come from the caller, so that tests
-// own the clock; lease expiry is judged by the now of the call.
-type Store interface {
-	// Create makes a run with its first records, atomically (Seq, Epoch are
-	// set by the store: 1…n, epoch 0). ErrExists if the ID is taken.
-	Create(ctx context.Context, run, name string, at time.Time, first []Record) error
+// A Reader is what can be asked of a journal without ever being in a writer's
+// way. All methods may be used by several goroutines and, on the same files,
+// by several processes.
+type Reader interface {
 	// Runs lists all runs, newest first.
 	Runs(ctx context.Context, now time.Time) ([]Summary, error)
 	// Read returns up to limit records after seq; limit 0 means all.
 	Read(ctx context.Context, run string, after int64, limit int) ([]Record, error)
 	// Follow calls fn with each record after seq, as they come, also from
-	// other processes, until ctx ends or fn fails.
+	// other processes, until ctx ends or fn fails. It returns ctx's error or
+	// fn's, as it is.
 	Follow(ctx context.Context, run string, after int64, fn func(Record) error) error
+	// Inbox returns the messages after ID, in order of arrival.
+	Inbox(ctx context.Context, run string, after int64) ([]Message, error)
+	// Claims lists a run's claims in order; none for a run that has none.
+	Claims(ctx context.Context, run string) ([]string, error)
+	// Readings returns those of a check ("" for all) since a time, oldest first.
+	Readings(ctx context.Context, run, check string, since time.Time) ([]Reading, error)
+
+	Close() error
+}
+
+// Store keeps runs. Times come from the caller, so that tests own the clock;
+// lease expiry is judged by the now of the call: a lease is good before
+// Expires and over at it.
+//
+// Any method that writes may fail with ErrFull or ErrBusy; then, as with every
+// error of a Store, nothing of the call was stored.
+type Store interface {
+	Reader
+
+	// Create makes a run with its first records, atomically (Seq, Epoch are
+	// set by the store: 1…n, epoch 0). ErrExists if the ID is taken.
+	Create(ctx context.Context, run, name string, at time.Time, first []Record) error
 
 	// Acquire takes the lease for ttl. *HeldError while another holds it.
 	// The same holder asking again gets a new epoch: a process that crashed
-	// and came back is not its former self.
+	// and came back is not its former self. ErrFinal when the run is over.
 	Acquire(ctx context.Context, run, holder string, now time.Time, ttl time.Duration) (Lease, error)
 	// Renew extends the lease. ErrLeaseLost if the epoch is not current or
 	// the lease has expired, even if nobody took it.
@@ -138,35 +166,29 @@ type Store interface {
 	Release(ctx context.Context, l Lease) error
 
 	// Append stores records after lastSeq, all or none, durably before it
-	// returns, and returns the new last sequence. ErrSequence, ErrLeaseLost
-	// (checked against now), ErrFull.
+	// returns, and returns the new last sequence. ErrLeaseLost (checked
+	// against now, and first), ErrFinal, ErrSequence.
 	Append(ctx context.Context, l Lease, now time.Time, lastSeq int64, records []Record) (int64, error)
 	// Finish marks the run final: its claims are dropped. It checks the lease
-	// like Append.
+	// like Append. Finishing again is fine.
 	Finish(ctx context.Context, l Lease, now time.Time) error
 
 	// Send puts a message into a run's inbox; no lease is needed. A key seen
-	// before returns the first message's ID and stores nothing.
+	// before returns the first message's ID and stores nothing, also when the
+	// run is final; a new key is then refused with ErrFinal.
 	Send(ctx context.Context, run, key string, at time.Time, data json.RawMessage) (int64, error)
-	// Inbox returns the messages after ID, in order of arrival.
-	Inbox(ctx context.Context, run string, after int64) ([]Message, error)
 
 	// Claim claims resources for a run, all or none; *ClaimedError names who
-	// has one, or one that contains it or lies in it ('/'-separated prefix).
-	// Claiming again what the run has is fine. The run need not exist yet.
+	// has one, or one that contains it or lies in it (see Contains). Claiming
+	// again what the run has is fine. The run need not exist yet, but a final
+	// one claims nothing: ErrFinal.
 	Claim(ctx context.Context, run string, resources []string) error
 	// Unclaim drops all claims of a run.
 	Unclaim(ctx context.Context, run string) error
-	// Claims lists a run's claims.
-	Claims(ctx context.Context, run string) ([]string, error)
 
 	// Observe stores readings. They may be lost in a crash; transitions that
 	// matter are in the log.
 	Observe(ctx context.Context, readings []Reading) error
-	// Readings returns those of a check ("" for all) since a time, oldest first.
-	Readings(ctx context.Context, run, check string, since time.Time) ([]Reading, error)
 	// Prune drops readings older than before and returns how many.
 	Prune(ctx context.Context, run string, before time.Time) (int64, error)
-
-	Close() error
 }
