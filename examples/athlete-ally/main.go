@@ -31,13 +31,13 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newDown(), newIngest(), newNormalize())
+	root.AddCommand(newUp(), newDown(), newIngest(), newNormalize(), newLoad())
 	return root
 }
 
-// jsonLog is the log of the services: JSON lines on standard error.
+// jsonLog is the log of the services: JSON lines on standard output.
 func jsonLog(service string) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("service", service)
+	return slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("service", service)
 }
 
 // dirFlag is the directory of a system.

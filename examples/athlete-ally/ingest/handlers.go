@@ -120,7 +120,7 @@ func (s *server) take(rt route, r *http.Request) (int, answer) {
 	msg.Data = body
 	msg.Header.Set(nats.MsgIdHdr, id)
 	msg.Header.Set(event.HeaderReceivedAt, time.Now().UTC().Format(time.RFC3339Nano))
-	ack, err := s.publisher.publish(r.Context(), msg)
+	ack, err := s.publisher.Publish(r.Context(), msg)
 	if err != nil {
 		s.log.Error("not acknowledged", "kind", rt.kind, "id", id, "error", err)
 		return http.StatusServiceUnavailable, answer{Status: "unavailable", ID: id, Message: "not acknowledged; the same request may be sent again"}

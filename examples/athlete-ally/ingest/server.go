@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/segue-run/segue/examples/athlete-ally/publish"
 )
 
 const (
@@ -22,7 +24,7 @@ type server struct {
 	cfg       Config
 	log       *slog.Logger
 	nc        *nats.Conn
-	publisher publisher
+	publisher publish.Publisher
 	recent    *recent
 	metrics   *metrics
 }
@@ -51,7 +53,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	s := &server{
 		cfg: cfg, log: log, nc: nc,
-		publisher: publisher{js: js, budget: cfg.PublishBudget, timeout: cfg.PublishTimeout},
+		publisher: publish.Publisher{JS: js, Budget: cfg.PublishBudget, Timeout: cfg.PublishTimeout},
 		recent:    newRecent(duplicateWindow, time.Now),
 		metrics:   newMetrics(),
 	}

@@ -117,6 +117,7 @@ func prepare(ctx context.Context, l layout, id *identity, opt Options) (ports, s
 		func() error { return os.MkdirAll(l.data("backup"), 0o700) },
 		func() error { return id.own(l) },
 		func() error { return initdb(ctx, l, id, p, postgres) },
+		func() error { return os.Remove(l.conf("pgpass")) },
 	} {
 		if err := write(); err != nil {
 			return fail(err)
