@@ -35,6 +35,9 @@ type Kind struct {
 	Background   bool // keeps working after apply
 	Resumable    bool // can continue from a cursor
 	Irreversible bool // cannot be undone: the step must say point-of-no-return
+	// IrreversibleWhen tells for given parameters (an exec without an undo
+	// command) that they cannot be undone. May be nil.
+	IrreversibleWhen func(Params) bool
 }
 
 // FieldError is a Validate error that points at one parameter.

@@ -15,7 +15,13 @@ type Pos struct {
 	Column int    `json:"column,omitempty"`
 }
 
-func (p Pos) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
+// String is file:line:column; what has no lines (a --set pair) is its file alone.
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
 
 // A Runbook is a migration, parsed, checked, with its inputs filled in.
 type Runbook struct {
@@ -30,6 +36,8 @@ type Runbook struct {
 	Guards      []Guard
 	Targets     []Target
 	Phases      []Phase
+
+	notes []Warning // what Parse saw that only Lint tells
 }
 
 // An Input is a value the operator may set.

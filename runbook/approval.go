@@ -1,0 +1,36 @@
+package runbook
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v4"
+)
+
+func (p *parser) approval(n *yaml.Node, path string) *Approval {
+	m, ok := p.open(n, approvalSection, path, nil)
+	if !ok {
+		return nil
+	}
+	a := &Approval{Roles: m.list("roles"), NotByActor: m.flag("not-by-actor"), Pos: m.pos()}
+	for i, role := range a.Roles {
+		p.knownRole(m.entry("roles", i), fmt.Sprintf("%s[%d]", m.at("roles"), i), role)
+	}
+	a.Count = max(1, len(a.Roles))
+	if !m.has("count") {
+		return a
+	}
+	v, ok := m.value("count")
+	if !ok {
+		return a
+	}
+	const most = 100
+	switch count := v.(int64); {
+	case count < 1:
+		m.fault("count", fmt.Sprintf("count is %d", count), "at least one person must approve")
+	case count > most:
+		m.fault("count", fmt.Sprintf("count is %d", count), fmt.Sprintf("write %d at most", most))
+	default:
+		a.Count = int(count)
+	}
+	return a
+}
