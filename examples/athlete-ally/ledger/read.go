@@ -1,0 +1,215 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/segue-run/segue/examples/athlete-ally/event"
+	"github.com/segue-run/segue/examples/athlete-ally/load"
+)
+
+// Source is where the world is read.
+type Source struct {
+	NATSURL     string
+	DatabaseURL string
+}
+
+const settleEvery = 250 * time.Millisecond
+
+// headerSource marks a copy that a stream took from another.
+const headerSource = "Nats-Stream-Source"
+
+// Take waits until the durables are drained or settle has passed, and counts.
+func Take(ctx context.Context, src Source, records []load.Record, settle time.Duration) (Result, error) {
+	w, err := Read(ctx, src, records, settle)
+	if err != nil {
+		return Result{}, err
+	}
+	return Count(records, w), nil
+}
+
+// Read waits and reads the world without counting.
+func Read(ctx context.Context, src Source, records []load.Record, settle time.Duration) (World, error) {
+	nc, err := nats.Connect(src.NATSURL, nats.Name("ledger"), nats.Timeout(5*time.Second))
+	if err != nil {
+		return World{}, fmt.Errorf("connect to NATS: %w", err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return World{}, fmt.Errorf("use JetStream: %w", err)
+	}
+	if err := awaitDrained(ctx, js, settle); err != nil {
+		return World{}, err
+	}
+	w := World{HRV: map[string]float64{}, Vendor: map[string]struct{}{}, Effects: map[string]int{}}
+	if w.Streams, err = readStreams(ctx, js, true); err != nil {
+		return World{}, err
+	}
+	if err := lookUp(ctx, js, records, &w); err != nil {
+		return World{}, err
+	}
+	return w, readDatabase(ctx, src.DatabaseURL, &w)
+}
+
+// awaitDrained wants two looks in a row, as a core publish is stored a moment
+// after it was sent.
+func awaitDrained(ctx context.Context, js jetstream.JetStream, settle time.Duration) error {
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	giveUp := time.Now().Add(settle)
+	for calm := 0; calm < 2 && time.Now().Before(giveUp); {
+		streams, err := readStreams(ctx, js, false)
+		if err != nil {
+			return err
+		}
+		calm++
+		if !(World{Streams: streams}).drained() {
+			calm = 0
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the durables: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func readStreams(ctx context.Context, js jetstream.JetStream, messages bool) ([]Stream, error) {
+	var out []Stream
+	names := js.StreamNames(ctx)
+	for name := range names.Name() {
+		stream, err := js.Stream(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("read stream %s: %w", name, err)
+		}
+		s := Stream{Name: name}
+		consumers := stream.ListConsumers(ctx)
+		for info := range consumers.Info() {
+			if info.Name == event.DurableHRV || info.Name == event.DurableOura {
+				s.Durables = append(s.Durables, Durable{
+					Name: info.Name, Subject: info.Config.FilterSubject, AckFloor: info.AckFloor.Stream,
+					Pending: info.NumPending, Unacked: info.NumAckPending,
+				})
+			}
+		}
+		if err := consumers.Err(); err != nil {
+			return nil, fmt.Errorf("read the consumers of %s: %w", name, err)
+		}
+		if messages {
+			if s.Messages, err = readMessages(ctx, stream); err != nil {
+				return nil, fmt.Errorf("read the messages of %s: %w", name, err)
+			}
+		}
+		out = append(out, s)
+	}
+	if err := names.Err(); err != nil {
+		return nil, fmt.Errorf("list the streams: %w", err)
+	}
+	return out, nil
+}
+
+// readMessages reads headers only, up to the stream's present end.
+func readMessages(ctx context.Context, stream jetstream.Stream) ([]Stored, error) {
+	info := stream.CachedInfo()
+	if info.State.Msgs == 0 {
+		return nil, nil
+	}
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{HeadersOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	iter, err := consumer.Messages(jetstream.PullMaxMessages(2000))
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Stop()
+	out := make([]Stored, 0, info.State.Msgs)
+	for {
+		m, err := iter.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return nil, err
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, stored(m.Headers(), m.Subject(), meta.Sequence.Stream, meta.Timestamp))
+		if meta.NumPending == 0 {
+			return out, nil
+		}
+	}
+}
+
+func stored(h nats.Header, subject string, seq uint64, at time.Time) Stored {
+	id := h.Get(event.HeaderMessageID)
+	if id == "" {
+		id = h.Get(nats.MsgIdHdr)
+	}
+	return Stored{ID: id, Subject: subject, Seq: seq, Time: at, Copy: h.Get(headerSource) != ""}
+}
+
+// lookUp asks the leader for acknowledged messages that the ordered read did not
+// show, before anybody calls them lost.
+func lookUp(ctx context.Context, js jetstream.JetStream, records []load.Record, w *World) error {
+	ix := w.index()
+	for _, rec := range records {
+		if !rec.Accepted() || rec.Seq == 0 || len(ix.places[rec.ID]) > 0 {
+			continue
+		}
+		for i := range w.Streams {
+			if w.Streams[i].Name != rec.Stream {
+				continue
+			}
+			stream, err := js.Stream(ctx, rec.Stream)
+			if err != nil {
+				return fmt.Errorf("read stream %s: %w", rec.Stream, err)
+			}
+			m, err := stream.GetMsg(ctx, rec.Seq)
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("read message %d of %s: %w", rec.Seq, rec.Stream, err)
+			}
+			if s := stored(m.Header, m.Subject, m.Sequence, m.Time); s.ID == rec.ID {
+				w.Streams[i].Messages = append(w.Streams[i].Messages, s)
+			}
+		}
+	}
+	return nil
+}
+
+func readDatabase(ctx context.Context, url string, w *World) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var key string
+	var rmssd float64
+	var n int
+	read := func(sql string, to []any, each func()) error {
+		rows, err := conn.Query(ctx, sql)
+		if err == nil {
+			_, err = pgx.ForEachRow(rows, to, func() error { each(); return nil })
+		}
+		if err != nil {
+			return fmt.Errorf("read the database: %s: %w", strings.Fields(sql)[1], err)
+		}
+		return nil
+	}
+	return errors.Join(
+		read("SELECT user_id || '|' || date::text, rmssd FROM hrv_data", []any{&key, &rmssd}, func() { w.HRV[key] = rmssd }),
+		read("SELECT event_id FROM vendor_events", []any{&key}, func() { w.Vendor[key] = struct{}{} }),
+		read("SELECT message_id, count(*)::int FROM normalize_effects GROUP BY message_id", []any{&key, &n}, func() { w.Effects[key] = n }),
+	)
+}

@@ -1,0 +1,336 @@
+package system_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/segue-run/segue/examples/athlete-ally/event"
+	"github.com/segue-run/segue/examples/athlete-ally/ledger"
+	"github.com/segue-run/segue/examples/athlete-ally/load"
+	"github.com/segue-run/segue/examples/athlete-ally/system"
+	"github.com/segue-run/segue/examples/athlete-ally/system/systemtest"
+)
+
+func TestDownAfterACrashOfProcessCompose(t *testing.T) {
+	sys := systemtest.Start(t, system.Options{})
+	other := systemtest.Start(t, system.Options{})
+	pids := systemPIDs(t, sys)
+	for pid, name := range pids {
+		if name == "process-compose" {
+			check(t, syscall.Kill(pid, syscall.SIGKILL))
+		}
+	}
+	if len(pids) < 9 {
+		t.Fatalf("a system of only %d processes: %v", len(pids), pids)
+	}
+	check(t, system.Down(t.Context(), sys.Dir))
+	if left := systemPIDs(t, sys); len(left) != 0 {
+		t.Errorf("left running: %v", left)
+	}
+	if _, err := os.Stat(sys.Dir); !os.IsNotExist(err) {
+		t.Errorf("%s is left: %v", sys.Dir, err)
+	}
+	check(t, system.Down(t.Context(), sys.Dir)) // and again
+	check(t, other.AwaitHealthy(t.Context()))   // its neighbour has noticed nothing
+}
+
+func TestDownLeavesOtherDirectoriesAlone(t *testing.T) {
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "thesis.txt"), nil, 0o600))
+	if err := system.Down(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "not a system's directory") {
+		t.Errorf("Down of a foreign directory: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "thesis.txt")); err != nil {
+		t.Error(err)
+	}
+	if _, err := system.Start(t.Context(), system.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "is not empty") {
+		t.Errorf("Start in a foreign directory: %v", err)
+	}
+}
+
+func TestStartNamesTheRemedyForAMissingBinary(t *testing.T) {
+	t.Setenv("PATH", "/nonexistent")
+	_, err := system.Start(t.Context(), system.Options{Bin: t.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "run script/setup and make build") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// systemPIDs finds a system's processes without the help of the code under
+// test; a zombie has no environment.
+func systemPIDs(t *testing.T, sys *system.System) map[int]string {
+	t.Helper()
+	found := map[int]string{}
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	check(t, err)
+	for _, dir := range dirs {
+		environ, _ := os.ReadFile(dir + "/environ")
+		cwd, _ := os.Readlink(dir + "/cwd")
+		if strings.Contains(string(environ), "="+sys.Dir+"\x00") || strings.HasPrefix(cwd, sys.Dir+"/") {
+			name, _ := os.ReadFile(dir + "/comm")
+			pid, err := strconv.Atoi(filepath.Base(dir))
+			check(t, err)
+			found[pid] = strings.TrimSpace(string(name))
+		}
+	}
+	return found
+}
+
+// One system serves the whole walk: each step finds it as the one before left
+// it, as in a migration.
+func TestSystemUnderLoad(t *testing.T) {
+	w := &walk{sys: systemtest.Start(t, system.Options{Release: "test-1"}), journal: filepath.Join(t.TempDir(), "load.jsonl")}
+	w.connect(t)
+
+	t.Run("the table names every process and no secret", w.table)
+	t.Run("a plain move of the vendor subjects loses nothing that was acknowledged", w.moveVendor)
+	t.Run("the ledger finds what is planted", w.negativeControls)
+	t.Run("a stopped database costs no message", w.databaseAway)
+	t.Run("a stopped NATS node costs no message", w.nodeAway)
+	t.Run("normalize dead-letters everything when told to", w.deadLetterAll)
+	t.Run("single mode reads the legacy stream alone", w.singleMode)
+}
+
+type walk struct {
+	sys     *system.System
+	js      jetstream.JetStream
+	journal string
+	records []load.Record
+}
+
+func (w *walk) connect(t *testing.T) {
+	t.Helper()
+	nc, err := nats.Connect(w.sys.Env.NATSURL, nats.MaxReconnects(-1))
+	check(t, err)
+	t.Cleanup(nc.Close)
+	w.js, err = jetstream.New(nc)
+	check(t, err)
+}
+
+func (w *walk) query(t *testing.T, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), w.sys.Env.DatabaseURL)
+	check(t, err)
+	defer conn.Close(t.Context())
+	tag, err := conn.Exec(t.Context(), sql)
+	check(t, err)
+	if tag.RowsAffected() == 0 {
+		t.Fatalf("%s: no row", sql)
+	}
+}
+
+// load runs while during is at work and a little longer, so that messages
+// surround it on both sides; then it takes the ledger.
+func (w *walk) load(t *testing.T, run string, rate float64, during func(ctx context.Context)) ledger.Result {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	seconds := make(chan load.Stats, 1000)
+	done := make(chan error, 1)
+	journal := filepath.Join(t.TempDir(), "load.jsonl")
+	go func() {
+		stats, err := load.Run(ctx, load.Config{
+			Rate: rate, Seed: 7, Run: run, Users: 50, BadShare: 0.02, RepeatShare: 0.02, Journal: journal,
+			IngestURL: w.sys.Env.IngestURL, OuraSecret: w.sys.Env.OuraSecret, NATSURL: w.sys.Env.NATSURL,
+			Progress: func(s load.Stats) { seconds <- s },
+		})
+		t.Log(run, "total", stats.Total)
+		done <- err
+	}()
+	<-seconds
+	during(t.Context())
+	for range 2 {
+		<-seconds
+	}
+	stop()
+	check(t, <-done)
+	records, err := load.ReadJournal(journal)
+	check(t, err)
+	w.records = records
+	return w.count(t)
+}
+
+func (w *walk) count(t *testing.T) ledger.Result {
+	t.Helper()
+	r, err := ledger.Take(t.Context(), ledger.Source{NATSURL: w.sys.Env.NATSURL, DatabaseURL: w.sys.Env.DatabaseURL}, w.records, 90*time.Second)
+	check(t, err)
+	t.Log(r.Line())
+	return r
+}
+
+func (w *walk) table(t *testing.T) {
+	var out bytes.Buffer
+	check(t, w.sys.WriteTable(t.Context(), &out))
+	for _, name := range []string{"nats1", "nats2", "nats3", "postgres", "prometheus", "ingest-0", "normalize-0", "normalize-1"} {
+		if !strings.Contains(out.String(), name+" ") {
+			t.Errorf("%s is not in the table:\n%s", name, &out)
+		}
+	}
+	for _, secret := range []string{w.sys.Env.OuraSecret, w.sys.Env.AdminToken, w.sys.Env.NATSSystem} {
+		if strings.Contains(out.String(), secret) {
+			t.Error("a secret is in the table")
+		}
+	}
+	info, err := os.Stat(filepath.Join(w.sys.Dir, "env"))
+	check(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("DIR/env has mode %v", info.Mode())
+	}
+	owner, err := os.Stat(filepath.Join(w.sys.Dir, "data", "nats1"))
+	check(t, err)
+	if st, ok := owner.Sys().(*syscall.Stat_t); !ok || st.Uid == 0 {
+		t.Error("NATS runs as root")
+	}
+}
+
+func (w *walk) moveVendor(t *testing.T) {
+	r := w.load(t, "move", 500, func(ctx context.Context) {
+		w.stream(t, event.StreamDLQ, "dlq.>")
+		legacy := system.Legacy()
+		legacy.Subjects = []string{"athlete-ally.>", "sleep.*"}
+		_, err := w.js.UpdateStream(ctx, legacy)
+		check(t, err)
+		hot := w.stream(t, event.StreamVendor, "vendor.>")
+		_, err = hot.CreateConsumer(ctx, system.Durables()[1])
+		check(t, err)
+		w.awaitStreams(t, event.DurableOura, event.StreamVendor, event.StreamLegacy)
+	})
+	if r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected+r.Pending+r.Kept != 0 || !r.Settled {
+		t.Errorf("ledger: %+v", r)
+	}
+	if r.StoredIn[event.StreamVendor] == 0 || r.StoredIn[event.StreamLegacy] == 0 || r.DeadLettered == 0 || r.StreamOnly == 0 {
+		t.Errorf("the move did not happen under load: %+v", r)
+	}
+}
+
+// negativeControls plant in the real system, or in the journal of a real load,
+// what the ledger is there to find.
+func (w *walk) negativeControls(t *testing.T) {
+	victim := func(kind load.Kind) load.Record {
+		i := slices.IndexFunc(w.records, func(r load.Record) bool { return r.Kind == kind && r.Outcome == load.Acked && !r.Bad })
+		return w.records[i]
+	}
+	hrv, oura := victim(load.HRV), victim(load.Oura)
+	user, _, _ := strings.Cut(hrv.Key, "|")
+
+	w.query(t, "INSERT INTO normalize_effects SELECT * FROM normalize_effects WHERE message_id = '"+oura.ID+"'")
+	w.query(t, "DELETE FROM hrv_data WHERE user_id = '"+user+"' AND date = '"+hrv.Key[len(user)+1:]+"'")
+	w.query(t, "DELETE FROM vendor_events WHERE event_id = '"+oura.Key+"'")
+	kept := w.records
+	w.records = slices.Clone(kept)
+	a := slices.IndexFunc(w.records, func(r load.Record) bool { return r.Lane == hrv.Lane && r.N == hrv.N+3 })
+	w.records[a].N = -1 // said to be sent before all others
+	b := slices.IndexFunc(w.records, func(r load.Record) bool { return r.Kind == load.Sleep && r.Outcome == load.Acked })
+	w.records[b].Outcome, w.records[b].Code = load.Unavailable, 503
+
+	r := w.count(t)
+	if r.Lost != 2 || r.Doubled != 1 || r.OutOfOrder == 0 || r.Ingest5xx != 1 || r.OK() {
+		t.Errorf("ledger: %+v, want two lost, one doubled, some out of order, one 5xx", r)
+	}
+	if !slices.Contains(r.Examples["lost"], hrv.ID) || !slices.Contains(r.Examples["lost"], oura.ID) || !slices.Contains(r.Examples["doubled"], oura.ID) {
+		t.Errorf("examples: %v", r.Examples)
+	}
+}
+
+func (w *walk) databaseAway(t *testing.T) {
+	r := w.load(t, "db", 200, func(ctx context.Context) {
+		check(t, w.sys.StopProcess(ctx, system.Postgres))
+		w.await(t, "normalize to notice", func() bool {
+			h, err := w.sys.NormalizeHealth(ctx, 0)
+			return err == nil && h.Status == "degraded" && h.Database == "disconnected"
+		})
+		check(t, w.sys.StartProcess(ctx, system.Postgres))
+		check(t, w.sys.AwaitHealthy(ctx))
+	})
+	if r.Lost+r.Doubled+r.Ingest5xx != 0 || !r.Settled {
+		t.Errorf("ledger: %+v", r)
+	}
+}
+
+func (w *walk) nodeAway(t *testing.T) {
+	r := w.load(t, "node", 200, func(ctx context.Context) {
+		check(t, w.sys.StopProcess(ctx, system.Node(2)))
+		check(t, w.sys.StartProcess(ctx, system.Node(2)))
+		check(t, w.sys.AwaitHealthy(ctx))
+	})
+	if r.Lost+r.Doubled != 0 || !r.Settled {
+		t.Errorf("ledger: %+v", r)
+	}
+}
+
+func (w *walk) deadLetterAll(t *testing.T) {
+	r := w.load(t, "dead", 100, func(ctx context.Context) {
+		check(t, w.sys.DeadLetterAll(ctx, true))
+		w.await(t, "dead letters", func() bool {
+			s, err := w.js.Stream(ctx, event.StreamDLQ)
+			return err == nil && s.CachedInfo().State.Msgs > 50
+		})
+		check(t, w.sys.DeadLetterAll(ctx, false))
+	})
+	if r.Lost+r.Doubled != 0 || r.DeadLettered < 20 || r.InDatabase == 0 {
+		t.Errorf("ledger: %+v", r)
+	}
+}
+
+func (w *walk) singleMode(t *testing.T) {
+	check(t, w.sys.SetEnv(t.Context(), system.Normalize(1), map[string]string{"EVENT_STREAM_MODE": "single", "RELEASE": "test-2"}))
+	w.await(t, "single mode", func() bool {
+		h, err := w.sys.NormalizeHealth(t.Context(), 1)
+		return err == nil && h.Status == "healthy" && h.Mode == "single" && h.Version == "test-2" &&
+			slices.Equal(h.Streams[event.DurableOura], []string{event.StreamLegacy})
+	})
+}
+
+func (w *walk) stream(t *testing.T, name, subject string) jetstream.Stream {
+	t.Helper()
+	cfg := system.Legacy()
+	cfg.Name, cfg.Subjects, cfg.MaxAge = name, []string{subject}, 48*time.Hour
+	s, err := w.js.CreateStream(t.Context(), cfg)
+	check(t, err)
+	return s
+}
+
+func (w *walk) awaitStreams(t *testing.T, durable string, streams ...string) {
+	t.Helper()
+	slices.Sort(streams)
+	for i := range w.sys.Env.NormalizeURLs {
+		w.await(t, "bindings of "+durable, func() bool {
+			h, err := w.sys.NormalizeHealth(t.Context(), i)
+			return err == nil && slices.Equal(h.Streams[durable], streams)
+		})
+	}
+}
+
+func (w *walk) await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
