@@ -43,6 +43,7 @@ var (
 // HeldError: another process holds the lease.
 type HeldError struct {
 	Holder  string // host, pid and since when, for people
+	Epoch   int64  // of its lease
 	Expires time.Time
 }
 

@@ -22,7 +22,7 @@ var leaseTests = []test{
 		if !errors.As(err, &held) {
 			t.Fatalf("got %v, want a HeldError", err)
 		}
-		equal(t, "held", *held, journal.HeldError{Holder: "host a, pid 7", Expires: l.Expires})
+		equal(t, "held", *held, journal.HeldError{Holder: "host a, pid 7", Epoch: l.Epoch, Expires: l.Expires})
 		f.append(t, l, start, 0, event(1))
 	}},
 	{"the same holder asking again is not its former self", func(t *testing.T, f *fixture) {

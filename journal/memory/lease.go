@@ -19,7 +19,7 @@ func (s *Store) Acquire(ctx context.Context, id, holder string, now time.Time, t
 			return journal.ErrFinal
 		}
 		if r.lease.Holder != "" && r.lease.Holder != holder && now.Before(r.lease.Expires) {
-			return &journal.HeldError{Holder: r.lease.Holder, Expires: r.lease.Expires}
+			return &journal.HeldError{Holder: r.lease.Holder, Epoch: r.lease.Epoch, Expires: r.lease.Expires}
 		}
 		l = journal.Lease{Run: id, Holder: holder, Epoch: r.lease.Epoch + 1, Expires: now.Add(ttl).UTC().Round(0)}
 		r.lease = l

@@ -120,9 +120,22 @@ func runOf(ctx context.Context, tx *sql.Tx, run string) (runRow, error) {
 	err := tx.QueryRowContext(ctx, "SELECT last_seq, epoch, lease_until, holder, head, final FROM runs WHERE run = ?", run).
 		Scan(&r.lastSeq, &r.epoch, &r.leaseUntil, &r.holder, &r.head, &r.final)
 	if errors.Is(err, sql.ErrNoRows) {
-		return r, journal.ErrNotFound
+		return r, notFound(ctx, tx, run)
 	}
 	return r, err
+}
+
+// notFound tells a run that never was from one whose row is damaged.
+func notFound(ctx context.Context, tx *sql.Tx, run string) error {
+	var left bool
+	err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM records WHERE run = ?)", run).Scan(&left)
+	switch {
+	case err != nil:
+		return err
+	case left:
+		return errRowLost
+	}
+	return journal.ErrNotFound
 }
 
 // writable returns the run that l may write at now, or says why it may not.

@@ -12,6 +12,9 @@ import (
 	"github.com/segue-run/segue/journal"
 )
 
+// errRowLost: there are records of a run that is not in the list of runs.
+var errRowLost = errors.New("the run has records but is not listed")
+
 // failure says an error of SQLite in the journal's words.
 func (r *Reader) failure(err error) error {
 	if err == nil {
@@ -21,7 +24,7 @@ func (r *Reader) failure(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	if errors.Is(err, errForeign) || damaged(err) {
+	if errors.Is(err, errForeign) || errors.Is(err, errRowLost) || damaged(err) {
 		return &journal.CorruptError{
 			Path:    r.path,
 			Problem: problem(err),

@@ -20,7 +20,7 @@ func (s *Store) Acquire(ctx context.Context, run, holder string, now time.Time, 
 		case row.final:
 			return journal.ErrFinal
 		case row.holder != "" && row.holder != holder && now.Before(timeOf(row.leaseUntil)):
-			return &journal.HeldError{Holder: row.holder, Expires: timeOf(row.leaseUntil)}
+			return &journal.HeldError{Holder: row.holder, Epoch: row.epoch, Expires: timeOf(row.leaseUntil)}
 		}
 		l.Epoch = row.epoch + 1
 		_, err = tx.ExecContext(ctx, "UPDATE runs SET epoch = ?, holder = ?, lease_until = ? WHERE run = ?",

@@ -1,14 +1,14 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/segue-run/segue/journal"
@@ -20,130 +20,139 @@ type RunRecords struct {
 	Run     string
 	Name    string // "" when it could not be read
 	Records []journal.Record
-	// Lost says what ended the reading; "" when the run is whole.
+	// Lost says what could not be read; "" when the run is whole.
 	Lost string
 }
 
-// Salvage reads what can be read of a damaged journal. It works on a copy and
-// leaves path and its log as they are. No Store on path may be open in this
-// process. Runs of which nothing is left are not returned.
+// Salvage reads what can be read of a damaged journal, runs in the order of
+// their IDs. It does not ask SQLite, which gives up where its structure is
+// broken, but looks at every page for whole rows: which of them belong
+// together, their checksums tell. It changes nothing. No Store on path may be
+// open in this process.
 func Salvage(ctx context.Context, path string) ([]RunRecords, error) {
-	dir, err := os.MkdirTemp("", "segue-salvage-*")
+	data, err := os.ReadFile(path) //nolint:gosec // the journal's path
 	if err != nil {
-		return nil, fmt.Errorf("salvage %s: %w", path, err)
+		return nil, fmt.Errorf("salvage the journal: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	runs, err := salvage(ctx, path, filepath.Join(dir, File))
-	if err != nil {
-		return nil, fmt.Errorf("salvage %s: %w", path, err)
+	log, err := os.ReadFile(path + "-wal")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("salvage the journal: %w", err)
 	}
-	return runs, nil
+	f := findings{records: map[recordKey][]finding{}, runs: map[string]runFinding{}}
+	for row := range pagesOf(data, log).rows() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		f.add(row)
+	}
+	return f.assemble(), nil
 }
 
-func salvage(ctx context.Context, path, scratch string) ([]RunRecords, error) {
-	if err := copyFile(path, scratch); err != nil {
-		return nil, err
-	}
-	// The log holds what was not yet folded in; without one there is less.
-	if err := copyFile(path+"-wal", scratch+"-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	db := open(scratch, readWrite)
-	defer db.Close()
-	db.SetMaxOpenConns(1) // the pragma is the connection's
-	// Makes SQLite read a file that is shorter than it says.
-	if _, err := db.ExecContext(ctx, "PRAGMA writable_schema = ON"); err != nil {
-		return nil, err
-	}
-	names := named(ctx, db)
-	ids, listErr := listed(ctx, db, names)
-	runs := make([]RunRecords, 0, len(ids))
-	for _, id := range ids {
-		r := RunRecords{Run: id, Name: names[id]}
-		r.read(ctx, db)
-		if len(r.Records) > 0 {
-			runs = append(runs, r)
-		}
-	}
-	if len(runs) == 0 && listErr != nil {
-		return nil, listErr
-	}
-	return runs, nil
+// findings are rows as they lay in the file, to be verified yet.
+type findings struct {
+	records map[recordKey][]finding
+	runs    map[string]runFinding
 }
 
-// named reads the names of the runs, as far as it gets.
-func named(ctx context.Context, db *sql.DB) map[string]string {
-	names := map[string]string{}
-	rows, err := db.QueryContext(ctx, "SELECT run, name FROM runs NOT INDEXED")
-	if err != nil {
-		return names
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var run, name string
-		if rows.Scan(&run, &name) == nil {
-			names[run] = name
-		}
-	}
-	return names
+type recordKey struct {
+	run string
+	seq int64
 }
 
-// listed finds the runs that have records, and adds those that are only named.
-func listed(ctx context.Context, db *sql.DB, names map[string]string) ([]string, error) {
-	var ids []string
-	seen := map[string]bool{}
-	add := func(id string) {
-		if !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
+type finding struct {
+	record journal.Record
+	sum    []byte
+}
+
+type runFinding struct {
+	name    string
+	lastSeq int64
+}
+
+// add takes a row that has the form of a record or of a run.
+func (f findings) add(row []value) {
+	switch kinds(row) {
+	case "tiiitibb": // records
+		f.addRecord(recordKey{string(row[0].bytes), row[1].int}, finding{journal.Record{
+			Seq: row[1].int, At: timeOf(row[2].int), Epoch: row[3].int,
+			Type: string(row[4].bytes), Version: int(row[5].int), Data: blobOrNil(row[6].bytes),
+		}, row[7].bytes})
+	case "ttiiibiiti": // runs
+		id := string(row[0].bytes)
+		if last := row[3].int; last >= f.runs[id].lastSeq {
+			f.runs[id] = runFinding{string(row[1].bytes), last}
 		}
 	}
-	last, lastErr := "", error(nil)
-	for {
-		var id string
-		err := db.QueryRowContext(ctx, "SELECT run FROM records WHERE run > ? ORDER BY run LIMIT 1", last).Scan(&id)
-		if err != nil {
-			if !errors.Is(err, sql.ErrNoRows) {
-				lastErr = err
+}
+
+// addRecord keeps what differs: a page that was split left copies.
+func (f findings) addRecord(key recordKey, found finding) {
+	for _, other := range f.records[key] {
+		if bytes.Equal(other.sum, found.sum) && bytes.Equal(other.record.Data, found.record.Data) {
+			return
+		}
+	}
+	f.records[key] = append(f.records[key], found)
+}
+
+// assemble follows each run's chain from its start as far as it holds.
+func (f findings) assemble() []RunRecords {
+	ids := map[string]bool{}
+	for key := range f.records {
+		ids[key.run] = true
+	}
+	var runs []RunRecords
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		r := RunRecords{Run: id, Name: f.runs[id].name}
+		c := genesis(id)
+		for {
+			rec, ok := f.next(c, recordKey{id, int64(len(r.Records)) + 1})
+			if !ok {
+				break
 			}
-			break
+			r.Records = append(r.Records, rec)
 		}
-		add(id)
-		last = id
+		if len(r.Records) == 0 {
+			continue
+		}
+		r.Lost = f.lost(id, int64(len(r.Records)))
+		runs = append(runs, r)
 	}
-	for id := range names {
-		add(id)
-	}
-	return ids, lastErr
+	return runs
 }
 
-// read fills r until the first record that cannot be trusted.
-func (r *RunRecords) read(ctx context.Context, db *sql.DB) {
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		r.Lost = err.Error()
-		return
+// next moves the chain over the record that carries it on.
+func (f findings) next(c *chain, key recordKey) (journal.Record, bool) {
+	for _, found := range f.records[key] {
+		try := chain{sum: c.sum}
+		try.add(found.record)
+		if bytes.Equal(try.sum[:], found.sum) {
+			*c = try
+			return found.record, true
+		}
 	}
-	defer tx.Rollback() //nolint:errcheck // it only read
-	const all = 1 << 62
-	problem, err := scan(ctx, tx, r.Run, 0, all, genesis(r.Run), func(rec journal.Record) { r.Records = append(r.Records, rec) })
-	next := len(r.Records) + 1
-	if err != nil {
-		r.Lost = fmt.Sprintf("record %d and what follows: %v", next, err)
-		return
+	return journal.Record{}, false
+}
+
+// lost says what is missing of a run after its record last.
+func (f findings) lost(id string, last int64) string {
+	problem := "is missing"
+	if len(f.records[recordKey{id, last + 1}]) > 0 {
+		problem = "does not match its checksum"
 	}
-	row, err := runOf(ctx, tx, r.Run)
+	run, known := f.runs[id]
 	switch {
-	case err != nil:
-		r.Lost = fmt.Sprintf("whether record %d was the last: %v", next-1, err)
-	case row.lastSeq != int64(len(r.Records)):
-		r.Lost = fmt.Sprintf("records %d to %d: record %d %s", next, row.lastSeq, next, problem)
+	case !known:
+		return fmt.Sprintf("whether there were records after %d", last)
+	case last < run.lastSeq:
+		return fmt.Sprintf("records %d to %d: record %d %s", last+1, run.lastSeq, last+1, problem)
 	}
+	return ""
 }
 
 // saved says in a sentence what Salvage would give.
-func saved(path string) string {
-	runs, err := Salvage(context.Background(), path)
+func saved(ctx context.Context, path string) string {
+	runs, err := Salvage(ctx, path)
 	if err != nil || len(runs) == 0 {
 		return "nothing in it can be read"
 	}
@@ -154,16 +163,9 @@ func saved(path string) string {
 	return strings.Join(parts, ", ") + " can be salvaged"
 }
 
-func copyFile(from, to string) error {
-	src, err := os.Open(from) //nolint:gosec // the journal's path
-	if err != nil {
-		return err
+func blobOrNil(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
 	}
-	defer src.Close()
-	dst, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600) //nolint:gosec // ours
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(dst, src)
-	return errors.Join(err, dst.Close())
+	return b
 }

@@ -84,7 +84,8 @@ func OpenReadOnly(ctx context.Context, dir string) (*Reader, error) {
 		r.ro.Close()
 		var corrupt *journal.CorruptError
 		if errors.As(err, &corrupt) {
-			corrupt.Saved = saved(path)
+			corrupt.Saved = saved(ctx, path)
+			return nil, corrupt
 		}
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}

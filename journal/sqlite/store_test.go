@@ -85,7 +85,7 @@ func damages(path string) []journaltest.Damage {
 		change("a file that lost its last bytes", func(b []byte) []byte { return b[:len(b)-100] }),
 		change("a file that lost all but its first page", func(b []byte) []byte { return b[:4096] }),
 		change("a flipped bit in an event", flip(`{"n":250`)),
-		change("a flipped bit in a type", flip(`step.intended{"n":300`)),
+		change("a flipped bit in a type", flip(`step.intende`)),
 		change("a first page of noise", page(0)),
 		change("a page of noise in the middle", page(12)),
 		change("a page of zeros in the middle", func(b []byte) []byte { clear(b[14*4096 : 15*4096]); return b }),
