@@ -54,6 +54,7 @@ type parser struct {
 
 	work  int
 	bomb  bool
+	lines []string // of src, once needed
 	cache kindCache
 }
 
