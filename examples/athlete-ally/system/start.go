@@ -89,15 +89,15 @@ func Open(dir string) (*System, error) {
 // prepare writes everything that is there before the first process.
 func prepare(ctx context.Context, l layout, id *identity, opt Options) (ports, secrets, error) {
 	fail := func(err error) (ports, secrets, error) { return ports{}, secrets{}, err }
+	if err := install(l, opt.Bin); err != nil {
+		return fail(err)
+	}
 	postgres, err := postgresBin()
 	if err != nil {
 		return fail(err)
 	}
 	prometheus, err := prometheusBin()
 	if err != nil {
-		return fail(err)
-	}
-	if err := install(l, opt.Bin); err != nil {
 		return fail(err)
 	}
 	choose := freePorts
