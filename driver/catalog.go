@@ -56,6 +56,9 @@ type About struct {
 	On   string // kind of connection, for actions and checks
 
 	Background, Resumable, Irreversible bool
+	// Health: a check whose subject cannot be reached fails, where a
+	// measurement would be unknown.
+	Health bool
 }
 
 // Connects makes the Part for a kind of connection. P is a struct whose fields

@@ -28,6 +28,7 @@ func kindOf[P any](about About) runbook.Kind {
 	kind := runbook.Kind{
 		Name: about.Name, Doc: about.Doc, On: about.On, Fields: fieldsOf(t),
 		Background: about.Background, Resumable: about.Resumable, Irreversible: about.Irreversible,
+		Health: about.Health,
 	}
 	if _, ok := any(*new(P)).(interface{ Validate() error }); ok {
 		kind.Validate = func(raw runbook.Params) error {

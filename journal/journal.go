@@ -147,8 +147,10 @@ type Reader interface {
 // lease expiry is judged by the now of the call: a lease is good before
 // Expires and over at it.
 //
-// Any method that writes may fail with ErrFull or ErrBusy; then, as with every
-// error of a Store, nothing of the call was stored.
+// Any method that writes may fail with ErrFull or ErrBusy. After these, the
+// other errors named here and the context's, nothing of the call was stored.
+// After any other (the disk could not be written) that is open: do not write
+// on, but acquire the lease anew and read.
 type Store interface {
 	Reader
 
@@ -156,7 +158,7 @@ type Store interface {
 	// set by the store: 1…n, epoch 0). ErrExists if the ID is taken.
 	Create(ctx context.Context, run, name string, at time.Time, first []Record) error
 
-	// Acquire takes the lease for ttl. *HeldError while another holds it.
+	// Acquire takes the lease for ttl; a holder has a name. *HeldError while another holds it.
 	// The same holder asking again gets a new epoch: a process that crashed
 	// and came back is not its former self. ErrFinal when the run is over.
 	Acquire(ctx context.Context, run, holder string, now time.Time, ttl time.Duration) (Lease, error)

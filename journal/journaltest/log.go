@@ -201,6 +201,24 @@ var logTests = []test{
 		wantErr(t, "append", err, context.Canceled)
 		f.wantRecords(t)
 	}},
+	{"a call whose context ends meanwhile stores all or nothing, and says which", func(t *testing.T, f *fixture) {
+		f.create(t, run)
+		l, last := f.acquire(t, "a", start), int64(0)
+		for i := range 150 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*8*time.Microsecond)
+			next, err := f.Append(ctx, l, start, last, events(int(last)+1, int(last)+2))
+			cancel()
+			if err == nil {
+				last = next
+			} else {
+				wantErr(t, "append", err, context.DeadlineExceeded)
+			}
+			if i%10 == 0 {
+				f.wantRecords(t, stored(1, int(last), l.Epoch)...)
+			}
+		}
+		f.wantRecords(t, stored(1, int(last), l.Epoch)...)
+	}},
 	{"a closed store says so", func(t *testing.T, f *fixture) {
 		f.create(t, run)
 		if err := f.Close(); err != nil {

@@ -81,23 +81,25 @@ func TestNoNameLeadsOutAndNoTwoAreOne(t *testing.T) {
 		"..", ".", "", "/", "../../x", "/etc/passwd", "a/b", "a%2Fb", "a\x00b", "key", "digest-key", "key.sealed", ".key-1", "ä", "A", "a",
 		"%", "%25", strings.Repeat("l", 180), strings.Repeat("l", 181), strings.Repeat("/", 4000), strings.Repeat("/", 4001),
 	}
-	for _, run := range names {
-		for _, name := range names {
-			put(t, d, run, name, []byte(run+"|"+name))
-		}
+	for i, name := range names {
+		run := names[len(names)-1-i]
+		put(t, d, run, name, []byte("of its own run "+name))
+		put(t, d, "one run", name, []byte(name))
 	}
-	for _, run := range names {
-		for _, name := range names {
-			if got, err := d.Get(run, name); err != nil || string(got) != run+"|"+name {
-				t.Errorf("run %.20q, name %.20q: got %.40q, %v", run, name, got, err)
-			}
+	for i, name := range names {
+		run := names[len(names)-1-i]
+		if got, err := d.Get(run, name); err != nil || string(got) != "of its own run "+name {
+			t.Errorf("run %.20q, name %.20q: got %.40q, %v", run, name, got, err)
+		}
+		if got, err := d.Get("one run", name); err != nil || string(got) != name {
+			t.Errorf("name %.20q: got %.40q, %v", name, got, err)
 		}
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("something got out: %v %v", entries, err)
 	}
-	if entries, err = os.ReadDir(path); err != nil || len(entries) != len(names) {
+	if entries, err = os.ReadDir(path); err != nil || len(entries) != len(names)+1 {
 		t.Errorf("%d directories for %d runs (%v)", len(entries), len(names), err)
 	}
 }

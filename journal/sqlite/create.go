@@ -18,18 +18,18 @@ func create(ctx context.Context, dir string) error {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the state directory: %w", err)
+		return fmt.Errorf("make the state directory: %w", translate(err))
 	}
 	draft, err := os.MkdirTemp(dir, ".new-journal-*") // 0700
 	if err != nil {
-		return fmt.Errorf("make a journal in %s: %w", dir, err)
+		return fmt.Errorf("make a journal in %s: %w", dir, translate(err))
 	}
 	defer os.RemoveAll(draft)
 
 	file := filepath.Join(draft, File)
 	// SQLite gives its side files the permissions of the main one.
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		return fmt.Errorf("make a journal in %s: %w", dir, err)
+		return fmt.Errorf("make a journal in %s: %w", dir, translate(err))
 	}
 	db := open(file, readWrite)
 	err = writeSchema(ctx, db)

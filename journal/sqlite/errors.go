@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -37,7 +38,7 @@ func (r *Reader) failure(err error) error {
 // translate does the same where no file can be blamed.
 func translate(err error) error {
 	switch code := code(err); {
-	case code == sqlite3.SQLITE_FULL, code == sqlite3.SQLITE_IOERR_SHMSIZE:
+	case code&0xff == sqlite3.SQLITE_FULL, code == sqlite3.SQLITE_IOERR_SHMSIZE, errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("%w: %w", journal.ErrFull, err)
 	case code&0xff == sqlite3.SQLITE_BUSY:
 		return fmt.Errorf("%w: %w", journal.ErrBusy, err)

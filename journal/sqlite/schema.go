@@ -26,17 +26,18 @@ var errForeign = errors.New("it is an SQLite file, but not a journal of Segue")
 // writeSchema makes an empty database a journal.
 func writeSchema(ctx context.Context, db *sql.DB) error {
 	// Making the file WAL is for good: whoever opens it later finds it so.
-	for _, statement := range []string{
-		"PRAGMA journal_mode = WAL",
-		fmt.Sprintf("PRAGMA application_id = %d", applicationID),
-		schema,
-		fmt.Sprintf("PRAGMA user_version = %d", version),
-	} {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
-			return err
-		}
+	if _, err := db.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return err
 	}
-	return nil
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	script := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; %s", applicationID, version, schema)
+	if _, err := tx.ExecContext(ctx, script); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
 }
 
 // checkSchema refuses, changing nothing, what this Segue cannot understand.

@@ -133,11 +133,13 @@ func (s *Store) write(ctx context.Context, fn func(*sql.Tx) error) error {
 		return s.failure(err)
 	}
 	if err := fn(tx); err != nil {
-		// A full disk has rolled back already; there is nothing to add.
-		_ = tx.Rollback()
-		return s.failure(err)
+		_ = tx.Rollback() // a full disk or the context has done it already
+		return s.failure(ended(ctx, err))
 	}
-	return s.failure(tx.Commit())
+	if err = tx.Commit(); errors.Is(err, sql.ErrTxDone) {
+		err = ended(ctx, err) // which rolled back
+	}
+	return s.failure(err)
 }
 
 // read runs fn on one unchanging view of the journal.
@@ -147,5 +149,14 @@ func (r *Reader) read(ctx context.Context, fn func(*sql.Tx) error) error {
 		return r.failure(err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it only read
-	return r.failure(fn(tx))
+	return r.failure(ended(ctx, fn(tx)))
+}
+
+// ended is the context's error instead of what came of it: database/sql says
+// in many ways that a transaction is over.
+func ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }

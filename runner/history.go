@@ -1,0 +1,129 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/journal"
+	"github.com/segue-run/segue/runbook"
+)
+
+// A History is a run as its journal tells it.
+type History struct {
+	Run     string
+	Runbook *runbook.Runbook
+	State   *engine.State
+	Events  []Entry
+	Seq     int64
+}
+
+// An Entry is one event with where it stands.
+type Entry struct {
+	Seq   int64
+	At    time.Time
+	Epoch int64
+	Event engine.Event
+}
+
+// Load folds a run's journal. It needs neither a lease nor a live system.
+func Load(ctx context.Context, store journal.Store, cat runbook.Catalog, id string) (*History, error) {
+	records, err := store.Read(ctx, id, 0, 0)
+	if err != nil {
+		return nil, fmt.Errorf("read run %s: %w", id, err)
+	}
+	h := &History{Run: id, State: engine.New()}
+	for _, rec := range records {
+		if err := h.Take(cat, rec); err != nil {
+			return nil, err
+		}
+	}
+	if h.Runbook == nil {
+		return nil, fmt.Errorf("run %s: its journal does not begin with its creation", id)
+	}
+	return h, nil
+}
+
+// Take folds one more record.
+func (h *History) Take(cat runbook.Catalog, rec journal.Record) error {
+	ev, err := engine.Unmarshal(rec.Type, rec.Version, rec.Data)
+	if err != nil {
+		return fmt.Errorf("run %s, event %d: %w", h.Run, rec.Seq, err)
+	}
+	switch ev := ev.(type) {
+	case engine.Created:
+		h.Runbook, err = Pinned(cat, ev.File, ev.Text, ev.Values)
+	case engine.Amended:
+		h.Runbook, err = Pinned(cat, h.Runbook.File, ev.Text, ev.Values)
+	}
+	if err != nil {
+		return fmt.Errorf("run %s, event %d: the pinned runbook does not parse with this segue: %w", h.Run, rec.Seq, err)
+	}
+	if h.Runbook == nil {
+		return fmt.Errorf("run %s: its journal does not begin with its creation", h.Run)
+	}
+	h.State.Fold(h.Runbook, ev, rec.At)
+	h.Events = append(h.Events, Entry{rec.Seq, rec.At, rec.Epoch, ev})
+	h.Seq = rec.Seq
+	return nil
+}
+
+// Pinned parses a runbook as a run pinned it.
+func Pinned(cat runbook.Catalog, file, text string, values map[string]string) (*runbook.Runbook, error) {
+	set := make([]string, 0, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		set = append(set, name+"="+values[name])
+	}
+	return runbook.Parse(file, []byte(text), cat, runbook.Values{Set: set})
+}
+
+// pinnedValues are the inputs as a run pins them.
+func pinnedValues(rb *runbook.Runbook) map[string]string {
+	values := map[string]string{}
+	for _, in := range rb.Inputs {
+		if in.Value != nil {
+			values[in.Name] = in.Text
+		}
+	}
+	return values
+}
+
+// record makes an event ready for the journal, without secrets.
+func (r *Runner) record(ev engine.Event, now time.Time) (journal.Record, error) {
+	data, err := json.Marshal(ev)
+	if err != nil {
+		return journal.Record{}, fmt.Errorf("encode %s event: %w", ev.Type(), err)
+	}
+	switch ev.(type) {
+	case engine.Created, engine.Amended:
+		// The runbook's text holds references, not values; a value that
+		// happens to stand in it must not break the pinned text.
+	default:
+		if r.Secrets != nil {
+			data = r.Secrets.RedactBytes(data)
+		}
+	}
+	return journal.Record{At: now, Type: ev.Type(), Version: engine.Version, Data: data}, nil
+}
+
+// errorText is what the journal keeps of an error.
+func (r *Runner) errorText(err error) string {
+	text := err.Error()
+	if r.Secrets != nil {
+		text = r.Secrets.Redact(text)
+	}
+	const most = 4000
+	if len(text) > most {
+		text = text[:most] + " …"
+	}
+	return text
+}
+
+func isLost(err error) bool {
+	return errors.Is(err, journal.ErrLeaseLost) || errors.Is(err, journal.ErrSequence)
+}

@@ -1,0 +1,390 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/journal"
+	"github.com/segue-run/segue/runbook"
+)
+
+// A loop is one process's time with a run. Only its own goroutine touches
+// state, seq and flights.
+type loop struct {
+	r     *Runner
+	id    string
+	actor string
+	lease *lease
+	key   []byte // of the digests in public faces
+
+	rb      *runbook.Runbook
+	state   *engine.State
+	seq     int64
+	world   *world
+	flights map[string]*flight
+	news    chan news
+	ctx     context.Context // ends with the loop: everything beside it stops
+	beside  sync.WaitGroup
+	stored  []journal.Reading
+}
+
+// news is what something beside the loop has to tell it.
+type news struct {
+	from     *flight // the effect that it comes from; nil for none
+	ended    bool    // and that is over
+	events   []engine.Event
+	observed *engine.Observed
+	surveyed *engine.Surveyed
+	check    string
+	reading  evidence.Reading
+	messages []journal.Message
+	save     *save
+	lost     bool // the lease
+}
+
+// save asks the loop to journal a cursor and says how that went.
+type save struct {
+	cursor engine.StepCursor
+	result chan error
+}
+
+// open takes the lease and folds the journal.
+func (r *Runner) open(ctx context.Context, id, actor string) (*loop, error) {
+	ls, err := r.acquire(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	held, _, _ := ls.get()
+	l := &loop{r: r, id: id, actor: actor, lease: ls, flights: map[string]*flight{}, news: make(chan news, 64)}
+	fail := func(err error) (*loop, error) {
+		_ = r.Store.Release(ctx, held) // it runs out by itself
+		return nil, err
+	}
+	h, err := Load(ctx, r.Store, r.Drivers, id)
+	if err != nil {
+		return fail(err)
+	}
+	if l.key, err = r.Vault.DigestKey(id); err != nil {
+		return fail(fmt.Errorf("open the key of run %s: %w", id, err))
+	}
+	l.rb, l.state, l.seq = h.Runbook, h.State, h.Seq
+	l.world = newWorld(r, l.rb)
+	return l, nil
+}
+
+func (l *loop) close() {
+	l.world.close()
+	held, _, lost := l.lease.get()
+	if !lost {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := l.r.Store.Release(ctx, held); err != nil {
+			l.r.log().Warn("the lease could not be given up; it runs out by itself", "run", l.id, "error", err)
+		}
+	}
+}
+
+// run carries the run on until it is over or cannot go on here.
+func (l *loop) run(parent context.Context) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	l.ctx = ctx
+	defer l.beside.Wait()
+	defer cancel()
+
+	if l.state.Status.Final() {
+		return l.finish(ctx)
+	}
+	held, _, _ := l.lease.get()
+	if err := l.append(engine.Acquired{Holder: l.r.Holder, Actor: l.actor, Epoch: held.Epoch}); err != nil {
+		return err
+	}
+	l.goBeside(func() {
+		l.lease.keep(ctx, l.r, func() { l.tell(news{lost: true}) })
+	})
+	if err := l.claim(parent); err != nil {
+		return err
+	}
+	// What people have said while nobody carried the run out comes first.
+	said, err := l.r.Store.Inbox(ctx, l.id, l.state.Inbox)
+	if err != nil {
+		return fmt.Errorf("read the inbox of run %s: %w", l.id, err)
+	}
+	if err := l.signals(said); err != nil {
+		return err
+	}
+	after := l.state.Inbox
+	l.goBeside(func() { l.readInbox(ctx, after) })
+	flush := time.NewTicker(time.Second)
+	defer flush.Stop()
+
+	for {
+		d, err := l.decide()
+		if err != nil {
+			return err
+		}
+		if l.state.Status.Final() {
+			l.land()
+			l.flush()
+			return l.finish(ctx)
+		}
+		l.settle(d.Run)
+		if l.r.LeaveWhenWaiting && d.OnlyPeople() && len(l.news) == 0 {
+			l.flush()
+			return ErrNotFinal
+		}
+		if l.restsAfterRollback() {
+			l.flush()
+			return ErrNotFinal
+		}
+		if err := l.wait(parent, d.Wake, flush.C); err != nil {
+			l.land()
+			l.flush()
+			return err
+		}
+	}
+}
+
+// restsAfterRollback: a partial rollback has ended; the run is stable and
+// going on is a new attempt, which a person begins.
+func (l *loop) restsAfterRollback() bool {
+	s := l.state
+	return s.Status == engine.PausedStatus && s.Pause != nil && s.Pause.By == "rollback" && len(l.news) == 0
+}
+
+// decide asks the engine until nothing more follows by itself.
+func (l *loop) decide() (engine.Decision, error) {
+	for {
+		d := engine.Decide(l.rb, l.state, time.Now())
+		if len(d.Append) == 0 {
+			return d, nil
+		}
+		if err := l.append(d.Append...); err != nil {
+			return d, err
+		}
+	}
+}
+
+// append journals events and folds them: in this order, always.
+func (l *loop) append(events ...engine.Event) error {
+	now := time.Now()
+	records := make([]journal.Record, len(events))
+	for i, ev := range events {
+		rec, err := l.r.record(ev, now)
+		if err != nil {
+			return err
+		}
+		records[i] = rec
+	}
+	for _, ev := range events {
+		l.r.at("before append " + ev.Type())
+	}
+	held, _, lost := l.lease.get()
+	if lost {
+		return fmt.Errorf("append to run %s: %w", l.id, journal.ErrLeaseLost)
+	}
+	seq, err := l.r.Store.Append(l.ctx, held, now, l.seq, records)
+	if err != nil {
+		return fmt.Errorf("append %s to run %s: %w", events[0].Type(), l.id, err)
+	}
+	for _, ev := range events {
+		l.r.at("after append " + ev.Type())
+	}
+	l.seq = seq
+	for _, ev := range events {
+		l.state.Fold(l.rb, ev, now)
+		l.r.log().Info(ev.Type(), "run", l.id, "event", ev)
+	}
+	return nil
+}
+
+func (l *loop) goBeside(f func()) {
+	l.beside.Add(1)
+	go func() { defer l.beside.Done(); f() }()
+}
+
+// tell brings news to the loop; it gives up when the loop has ended.
+func (l *loop) tell(n news) {
+	select {
+	case l.news <- n:
+	case <-l.ctx.Done():
+		if n.save != nil {
+			n.save.result <- l.ctx.Err()
+		}
+	}
+}
+
+// wait takes the next news, or returns at the wake time.
+func (l *loop) wait(parent context.Context, wake time.Time, flush <-chan time.Time) error {
+	var timer <-chan time.Time
+	if next := l.nextGrace(wake); !next.IsZero() {
+		t := time.NewTimer(max(time.Until(next), 0))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-parent.Done():
+		return fmt.Errorf("%w: %w", ErrNotFinal, context.Cause(parent))
+	case <-timer:
+		return l.overdue()
+	case <-flush:
+		l.flush()
+		return nil
+	case n := <-l.news:
+		return l.take(n)
+	}
+}
+
+func (l *loop) take(n news) error {
+	switch {
+	case n.lost:
+		l.reportLate()
+		return fmt.Errorf("run %s: %w", l.id, journal.ErrLeaseLost)
+	case n.save != nil:
+		err := l.append(n.save.cursor)
+		n.save.result <- err
+		return err
+	case n.check != "":
+		l.state.NoteReading(l.rb, n.check, n.reading)
+		l.store(n.check, n.reading)
+		return nil
+	case n.messages != nil:
+		return l.signals(n.messages)
+	}
+	f := n.from
+	if l.flights[f.key] != f {
+		return nil // superseded: nobody waits for its answer
+	}
+	if n.ended {
+		delete(l.flights, f.key)
+	}
+	if f.lost {
+		// It was given up as indeterminate and has ended after all: what it
+		// did in between must not go unnoticed.
+		return l.append(engine.SignalTaken{Message: l.state.Inbox, Signal: engine.Signal{
+			Kind: engine.SignalLate, Actor: "segue", Of: f.effect.Step, Note: "an effect that had ignored its cancellation has ended",
+		}})
+	}
+	if n.observed != nil && !f.cancelled() {
+		l.state.Note(*n.observed)
+	}
+	if n.surveyed != nil && !f.cancelled() {
+		l.state.NoteSurvey(*n.surveyed)
+	}
+	if len(n.events) > 0 && (!f.cancelled() || f.effect.Do == engine.DoApply || f.effect.Do == engine.DoResume) {
+		return l.append(n.events...)
+	}
+	return nil
+}
+
+// signals takes messages out of the inbox and journals what became of them.
+func (l *loop) signals(messages []journal.Message) error {
+	for _, m := range messages {
+		if m.ID <= l.state.Inbox {
+			continue
+		}
+		var sig engine.Signal
+		if err := json.Unmarshal(m.Data, &sig); err != nil {
+			if err := l.append(engine.SignalRefused{Message: m.ID, Reason: "it cannot be read: " + err.Error()}); err != nil {
+				return err
+			}
+			continue
+		}
+		ev := l.state.Judge(l.rb, m.ID, sig, Signed(l.id, sig))
+		if err := l.append(ev); err != nil {
+			return err
+		}
+		// What follows from one signal is decided before the next is judged.
+		if _, err := l.decide(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const inboxEvery = 100 * time.Millisecond
+
+func (l *loop) readInbox(ctx context.Context, after int64) {
+	tick := time.NewTicker(inboxEvery)
+	defer tick.Stop()
+	for {
+		messages, err := l.r.Store.Inbox(ctx, l.id, after)
+		if err != nil && ctx.Err() == nil {
+			l.r.log().Warn("the inbox cannot be read; trying again", "run", l.id, "error", err)
+		}
+		if len(messages) > 0 {
+			after = messages[len(messages)-1].ID
+			l.tell(news{messages: messages})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// store keeps a reading for the table beside the log.
+func (l *loop) store(check string, rd evidence.Reading) {
+	data, err := json.Marshal(rd)
+	if err != nil {
+		return
+	}
+	if l.r.Secrets != nil {
+		data = l.r.Secrets.RedactBytes(data)
+	}
+	l.stored = append(l.stored, journal.Reading{Run: l.id, Check: check, At: rd.At, Data: data})
+}
+
+func (l *loop) flush() {
+	if len(l.stored) == 0 {
+		return
+	}
+	batch := l.stored
+	l.stored = nil
+	ctx, cancel := context.WithTimeout(l.ctx, time.Second)
+	defer cancel()
+	if err := l.r.Store.Observe(ctx, batch); err != nil {
+		l.r.log().Warn("readings could not be kept", "run", l.id, "error", err)
+	}
+}
+
+// finish marks the run final: claims fall, sealed faces are destroyed.
+func (l *loop) finish(ctx context.Context) error {
+	held, _, _ := l.lease.get()
+	err := l.r.Store.Finish(ctx, held, time.Now())
+	if err != nil && !errors.Is(err, journal.ErrFinal) {
+		return fmt.Errorf("finish run %s: %w", l.id, err)
+	}
+	if err := l.r.Vault.Destroy(l.id); err != nil {
+		return fmt.Errorf("destroy the sealed faces of run %s: %w", l.id, err)
+	}
+	return nil
+}
+
+// reportLate tells the run's new holder, through the inbox, that effects of
+// this process were going when its lease ended.
+func (l *loop) reportLate() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	held, _, _ := l.lease.get()
+	for key, f := range l.flights {
+		if !f.writes() {
+			continue
+		}
+		f.cancel()
+		sig := engine.Signal{Kind: engine.SignalLate, Actor: l.r.Holder, Of: f.effect.Step, Note: "its lease ended while it was going"}
+		data, err := json.Marshal(sig)
+		if err != nil {
+			continue
+		}
+		if _, err := l.r.Store.Send(ctx, l.id, fmt.Sprintf("late/%d/%s", held.Epoch, key), time.Now(), data); err != nil {
+			l.r.log().Error("a late effect could not be reported", "run", l.id, "effect", key, "error", err)
+		}
+	}
+}

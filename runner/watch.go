@@ -1,0 +1,74 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/segue-run/segue/evidence"
+)
+
+// watch reads a check again and again. A source that hangs gives unknown
+// readings; it holds up nobody.
+func (l *loop) watch(f *flight) func(context.Context) {
+	name, every := f.effect.Check, f.effect.Every
+	health := false
+	if def, ok := l.rb.Check(name); ok {
+		health = def.Kind.Health
+	}
+	return func(ctx context.Context) {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		var pending chan evidence.Reading
+		for {
+			if pending == nil {
+				pending = make(chan evidence.Reading, 1)
+				go l.read(ctx, name, health, readWithin(every), pending)
+			}
+			rd := evidence.Unsure(fmt.Sprintf("no answer within %s", readWithin(every)))
+			timeout := time.NewTimer(readWithin(every))
+			select {
+			case <-ctx.Done():
+				timeout.Stop()
+				return
+			case rd = <-pending:
+				pending = nil
+			case <-timeout.C: // the read goes on; it is asked for again next time
+			}
+			timeout.Stop()
+			if rd.At.IsZero() {
+				rd.At = time.Now()
+			}
+			l.tell(news{from: f, check: name, reading: rd})
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}
+}
+
+// readWithin is how long one reading may take.
+func readWithin(every time.Duration) time.Duration {
+	return min(max(every, 2*time.Second), 10*time.Second)
+}
+
+func (l *loop) read(ctx context.Context, name string, health bool, within time.Duration, out chan<- evidence.Reading) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	c, err := l.world.checkOf(ctx, name)
+	if err != nil {
+		rd := evidence.Unsure(l.r.errorText(err))
+		if health {
+			rd.Verdict = evidence.Fail // a subject that cannot be reached is not healthy
+		}
+		out <- rd
+		return
+	}
+	rd := c.Read(ctx)
+	if l.r.Secrets != nil {
+		rd.Value, rd.Detail = l.r.Secrets.Redact(rd.Value), l.r.Secrets.Redact(rd.Detail)
+	}
+	out <- rd
+}

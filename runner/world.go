@@ -1,0 +1,131 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/runbook"
+)
+
+// A world is the live systems of a runbook, opened when they are first needed:
+// a rollback does not wait for what it does not touch.
+type world struct {
+	r     *Runner
+	mu    sync.Mutex
+	rb    *runbook.Runbook
+	conns map[string]*lazy
+	check map[string]driver.Check
+}
+
+// lazy is a connection that is opened by whoever comes first.
+type lazy struct {
+	mu   sync.Mutex
+	conn driver.Conn
+}
+
+func newWorld(r *Runner, rb *runbook.Runbook) *world {
+	return &world{r: r, rb: rb, conns: map[string]*lazy{}, check: map[string]driver.Check{}}
+}
+
+// conn returns the named connection, open. An opening that fails is tried
+// again by the next one who asks.
+func (w *world) conn(ctx context.Context, name string) (driver.Conn, error) {
+	if name == "" {
+		return nil, nil //nolint:nilnil // a kind that needs no connection gets none
+	}
+	w.mu.Lock()
+	z := w.conns[name]
+	if z == nil {
+		z = &lazy{}
+		w.conns[name] = z
+	}
+	w.mu.Unlock()
+
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.conn != nil {
+		return z.conn, nil
+	}
+	for _, c := range w.rb.Connections {
+		if c.Name == name {
+			conn, err := w.r.Drivers.Open(ctx, c.Use, w.r.env())
+			if err != nil {
+				return nil, fmt.Errorf("open connection %s (%s): %w", name, c.Kind.Name, err)
+			}
+			z.conn = conn
+			return conn, nil
+		}
+	}
+	return nil, fmt.Errorf("the runbook has no connection %q", name)
+}
+
+func (r *Runner) env() driver.Env {
+	if r.Secrets != nil {
+		return r.Secrets.Resolve
+	}
+	return func(ref string) (string, error) { return "", fmt.Errorf("${%s}: no environment", ref) }
+}
+
+// action makes a step's action anew, as after a crash.
+func (w *world) action(ctx context.Context, step runbook.Step) (driver.Action, error) {
+	conn, err := w.conn(ctx, step.On())
+	if err != nil {
+		return nil, err
+	}
+	a, err := w.r.Drivers.Action(ctx, conn, step.Use, w.r.env())
+	if err != nil {
+		return nil, fmt.Errorf("make %s of step %s: %w", step.Kind.Name, step.ID, err)
+	}
+	return a, nil
+}
+
+// checkOf returns the named check; it is made once, as it may remember what it
+// saw.
+func (w *world) checkOf(ctx context.Context, name string) (driver.Check, error) {
+	w.mu.Lock()
+	c, ok := w.check[name]
+	w.mu.Unlock()
+	if ok {
+		return c, nil
+	}
+	def, ok := w.rb.Check(name)
+	if !ok {
+		return nil, fmt.Errorf("the runbook has no check %q", name)
+	}
+	conn, err := w.conn(ctx, def.On())
+	if err != nil {
+		return nil, err
+	}
+	c, err = w.r.Drivers.Check(ctx, conn, def.Use, w.r.env())
+	if err != nil {
+		return nil, fmt.Errorf("make check %s: %w", name, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.check[name] = c
+	return c, nil
+}
+
+func (w *world) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var errs []error
+	for name, z := range w.conns {
+		if !z.mu.TryLock() {
+			continue // an effect that does not end is still opening it
+		}
+		if z.conn != nil {
+			if err := z.conn.Close(); err != nil {
+				errs = append(errs, fmt.Errorf("close connection %s: %w", name, err))
+			}
+			z.conn = nil
+		}
+		z.mu.Unlock()
+	}
+	if err := errors.Join(errs...); err != nil {
+		w.r.log().Warn("connections", "error", err)
+	}
+}
