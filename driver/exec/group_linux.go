@@ -1,0 +1,9 @@
+package exec
+
+import "syscall"
+
+// ownGroup makes a command the leader of a group that is ended as a whole,
+// and ends it when Segue itself is killed: a successor must not find it at work.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
