@@ -67,7 +67,7 @@ func Compile(text string, vars []string) (*Expr, error) {
 		return nil, errorsOf(issues)
 	}
 	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
-		return nil, Errors{{1, 1, fmt.Sprintf("the expression is a %s, not true or false", t), ""}}
+		return nil, Errors{{1, 1, fmt.Sprintf("the expression gives %s, not true or false", t), ""}}
 	}
 	used := consulted(checked.NativeRep(), vars)
 	if len(used) == 0 {

@@ -142,7 +142,7 @@ func TestCompileRefuses(t *testing.T) {
 		{`true`, `1:1: the expression looks at nothing: it uses none of its variables`},
 		{`value + 1 == null`, `1:14: null cannot be compared with: what is null is unknown; ask has(x.y), or let the source answer it (select y is null as missing)`},
 		{`value > 1 && "a" < 1`, `1:18: < does not work on (string, int)`},
-		{`size(rows)`, `1:1: the expression is a int, not true or false`},
+		{`size(rows)`, `1:1: the expression gives int, not true or false`},
 		{"value > 1 &&\n  nothing == 1", `2:3: nothing is called nothing`},
 		{`value.matches("a{1000}{1000}")`, `1:15: the pattern is wrong: error parsing regexp: invalid nested repetition operator: ` + "`{1000}{1000}`"},
 		{strings.Repeat("(", 500) + "value" + strings.Repeat(")", 500), `recursion`},

@@ -119,7 +119,7 @@ const maxInput = 64 << 10 // bytes of one input's text
 // literal decodes an input's value, in which nothing is filled in.
 func (p *parser) literal(n *yaml.Node, t Type, path, what string) (v any, text string, ok bool) {
 	n = deref(n)
-	if !p.spend(n, path, 1+len(n.Value)) || !p.untagged(n, path) {
+	if !p.spend(n, path, nodeWork+len(n.Value)) || !p.untagged(n, path) {
 		return nil, "", false
 	}
 	if t == List {
@@ -229,7 +229,7 @@ func (p *parser) fromInput(n *yaml.Node, f Field, in *Input, path string) (v any
 		elem := elemField(f)
 		out := make([]any, 0, len(v.([]any)))
 		for _, e := range v.([]any) {
-			if !p.spend(n, path, 1+len(e.(string))) {
+			if !p.spend(n, path, nodeWork+len(e.(string))) {
 				return nil, sampled, false
 			}
 			if elem.Type == Any {

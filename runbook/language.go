@@ -27,7 +27,7 @@ var inputSection = &section{
 		oneOfKey("type", "The input's type. A list is a list of strings.", "", inputTypes).required(),
 		partKey("default", "The value when none is set. Without it the input is required.", formValues, nil),
 		textKey("doc", "What the input is for."),
-		partKey("enum", "The only values the input may have.", formValues, nil),
+		{Field: Field{Name: "enum", Doc: "The only values the input may have.", Type: List}, form: formValues},
 	},
 }
 

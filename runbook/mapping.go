@@ -18,23 +18,24 @@ type mapping struct {
 	order   []string
 	keys    map[string]*yaml.Node
 	vals    map[string]*yaml.Node
-	sampled bool // a value stands in for an input that lint does not know
+	meant   map[string]bool // keys that are there, misspelt
+	sampled bool            // a value stands in for an input that lint does not know
 }
 
 // mapping looks at a node as a mapping; what says what it is, for errors.
 func (p *parser) mapping(n *yaml.Node, path, what string) (*mapping, bool) {
 	n = deref(n)
-	if !p.spend(n, path, 1) || !p.untagged(n, path) {
+	if !p.spend(n, path, nodeWork) || !p.untagged(n, path) {
 		return nil, false
 	}
 	if n.Kind != yaml.MappingNode {
 		p.fault(n, path, fmt.Sprintf("%s is a mapping of keys to values, not %s", what, describe(n)), "write `key: value` lines beneath it")
 		return nil, false
 	}
-	m := &mapping{p: p, node: n, path: path, keys: map[string]*yaml.Node{}, vals: map[string]*yaml.Node{}}
+	m := &mapping{p: p, node: n, path: path, keys: map[string]*yaml.Node{}, vals: map[string]*yaml.Node{}, meant: map[string]bool{}}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := deref(n.Content[i]), n.Content[i+1]
-		if !p.spend(k, path, 1) {
+		if !p.spend(k, path, nodeWork) {
 			return nil, false
 		}
 		switch first, dup := m.keys[k.Value]; {
@@ -66,10 +67,13 @@ func (p *parser) open(n *yaml.Node, s *section, path string, extra func(name str
 		}
 		p.fault(m.keys[name], join(path, name), fmt.Sprintf("%s has no key %s", s.what, quoteKey(name)),
 			p.hints.remedy(name, s.names(), "remove it"))
+		if near := p.hints.nearest(name, s.names()); near != "" && m.vals[near] == nil {
+			m.meant[near] = true
+		}
 	}
 	for _, k := range s.keys {
-		if _, given := m.vals[k.Name]; k.Required && !given {
-			p.fault(m.node, path, fmt.Sprintf("%s needs the key %s", s.what, k.Name), "add `"+k.Name+": …` ("+lowerFirst(strings.TrimSuffix(k.Doc, "."))+")")
+		if _, given := m.vals[k.Name]; k.Required && !given && !m.meant[k.Name] {
+			p.fault(m.node, path, fmt.Sprintf("%s needs the key %s", s.what, k.Name), "add `"+k.Name+": …` ("+firstSentence(k.Doc)+")")
 		}
 	}
 	return m, true
@@ -179,7 +183,7 @@ func (m *mapping) entry(name string, i int) *yaml.Node {
 // sequence looks at a node as a list.
 func (p *parser) sequence(n *yaml.Node, path, what string) []*yaml.Node {
 	n = deref(n)
-	if !p.spend(n, path, 1+len(n.Content)) || !p.untagged(n, path) {
+	if !p.spend(n, path, nodeWork+len(n.Content)) || !p.untagged(n, path) {
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
@@ -227,9 +231,11 @@ func quoteKey(s string) string {
 	return quote(s)
 }
 
-func lowerFirst(s string) string {
-	if s == "" {
-		return s
+// firstSentence is the first sentence of a doc, to go on with after a bracket.
+func firstSentence(doc string) string {
+	first, _, _ := strings.Cut(strings.TrimSuffix(doc, "."), ". ")
+	if first == "" {
+		return "it is required"
 	}
-	return strings.ToLower(s[:1]) + s[1:]
+	return strings.ToLower(first[:1]) + first[1:]
 }

@@ -42,8 +42,8 @@ type parser struct {
 	bad     map[string]bool   // inputs whose value is wrong: already reported
 	conns   map[string]string // name → kind, "" when unknown
 	checks  map[string]*yaml.Node
-	roles   map[string]bool // nil: the runbook does not list them
-	phases  map[string]int  // those read so far
+	roles   map[string][]string // nil: the runbook does not list them
+	phases  map[string]int      // those read so far
 	targets map[string]bool
 	steps   *stepIndex
 	used    map[string]bool // "inputs.x", "connections.x", "checks.x"
@@ -92,9 +92,12 @@ func (p *parser) runbook(rb *Runbook, root *yaml.Node, vals Values) {
 	if !ok {
 		return
 	}
+	for name := range m.meant {
+		p.broken[name] = true
+	}
 	rb.Inputs = p.readInputs(m.vals["inputs"], vals)
 	m.text("segue")
-	if rb.Name = m.text("name"); m.has("name") && rb.Name != "" {
+	if rb.Name = m.text("name"); m.has("name") && (rb.Name != "" || deref(m.vals["name"]).Value == "") {
 		p.name(m.vals["name"], "name", rb.Name, "a runbook")
 	}
 	rb.Description = m.text("description")

@@ -68,13 +68,11 @@ func (p *parser) phase(m *mapping, i int) Phase {
 
 // phaseName checks the name of the phase at index i and makes it known.
 func (p *parser) phaseName(m *mapping, name string, i int) {
-	if name == "" {
-		if m.has("name") {
-			m.fault("name", "the phase has an empty name", nameHelp)
-		}
+	n := m.vals["name"]
+	if n == nil || name == "" && deref(n).Value != "" {
+		p.broken["phases"] = true // already reported
 		return
 	}
-	n := m.vals["name"]
 	if !p.name(n, m.at("name"), name, "a phase") {
 		p.broken["phases"] = true
 		return

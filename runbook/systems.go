@@ -11,17 +11,17 @@ import (
 
 // readRoles reads who may approve and attest as what.
 func (p *parser) readRoles(n *yaml.Node) map[string][]string {
-	p.roles = map[string]bool{}
+	p.roles = map[string][]string{}
 	m, ok := p.mapping(n, "roles", "roles")
 	if !ok {
 		p.broken["roles"] = true
 		return nil
 	}
-	out := map[string][]string{}
+	out := p.roles
 	for _, role := range m.order {
 		path := join("roles", role)
 		p.name(m.keys[role], path, role, "a role")
-		p.roles[role] = true
+		p.roles[role] = nil
 		v, _, ok := p.value(m.vals[role], Field{Name: role, Type: List, Elem: String}, path, false)
 		if !ok {
 			continue
@@ -44,7 +44,7 @@ func (p *parser) knownRole(n *yaml.Node, path, role string) {
 		p.name(n, path, role, "a role")
 		return
 	}
-	if p.roles != nil && !p.roles[role] && !p.broken["roles"] {
+	if _, known := p.roles[role]; p.roles != nil && !known && !p.broken["roles"] {
 		p.fault(n, path, "no role is called "+role, p.hints.remedy(role, maps.Keys(p.roles), "declare it under roles"))
 	}
 	p.used["roles."+role] = true

@@ -162,7 +162,7 @@ func (p *parser) unknownParam(kind *knownKind, m *mapping, name string) {
 func (p *parser) missingParam(kind *knownKind, m *mapping, f Field) {
 	remedy := "add `" + f.Name + ": …`"
 	if f.Doc != "" {
-		remedy += " (" + lowerFirst(strings.TrimSuffix(f.Doc, ".")) + ")"
+		remedy += " (" + firstSentence(f.Doc) + ")"
 	}
 	if f.Name == "on" && kind.On != "" {
 		remedy = p.onRemedy(kind)

@@ -15,7 +15,7 @@ import (
 // know, so that nothing should be concluded from it.
 func (p *parser) value(n *yaml.Node, f Field, path string, env bool) (v any, sampled, ok bool) {
 	n = deref(n)
-	if !p.spend(n, path, 1+len(n.Value)) || !p.untagged(n, path) {
+	if !p.spend(n, path, nodeWork+len(n.Value)) || !p.untagged(n, path) {
 		return nil, false, false
 	}
 	if n.Kind == yaml.ScalarNode {
@@ -160,7 +160,7 @@ func (p *parser) plain(n *yaml.Node, path string, env bool, depth int) (any, boo
 		p.fault(n, path, "this is nested too deep", fmt.Sprintf("nest at most %d levels", maxDepth))
 		return nil, false, false
 	}
-	if depth > 0 && (!p.spend(n, path, 1+len(n.Value)) || !p.untagged(n, path)) {
+	if depth > 0 && (!p.spend(n, path, nodeWork+len(n.Value)) || !p.untagged(n, path)) {
 		return nil, false, false
 	}
 	sampled, good := false, true

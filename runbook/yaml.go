@@ -14,7 +14,8 @@ import (
 const (
 	maxSource = 1 << 20 // bytes of a runbook or a values file
 	maxDepth  = 64      // of nested lists and mappings
-	maxWork   = 8 << 20 // nodes and bytes looked at, aliases and inputs filled in
+	maxWork   = 8 << 20 // bytes looked at, aliases and inputs filled in; a node counts as nodeWork
+	nodeWork  = 16
 )
 
 // document reads the one document of a YAML file into nodes. What it cannot

@@ -1,0 +1,96 @@
+package runbook
+
+import "github.com/google/jsonschema-go/jsonschema"
+
+// key is the schema of a section's key.
+func (b *schemaBuilder) key(k key) *jsonschema.Schema {
+	s := b.form(k)
+	s.Description = k.Doc
+	return s
+}
+
+func (b *schemaBuilder) form(k key) *jsonschema.Schema {
+	switch k.form {
+	case formSub:
+		return b.section(k.section)
+	case formSubs, formSteps:
+		return &jsonschema.Schema{Type: "array", Items: b.section(k.section), MinItems: jsonschema.Ptr(1)}
+	case formNamed:
+		pattern := namePattern
+		if k.section == inputSection {
+			pattern = `^[a-z][a-z0-9_-]*$`
+		}
+		return byName(pattern, b.section(k.section))
+	case formActors:
+		return byName(namePattern, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}, MinItems: jsonschema.Ptr(1)})
+	case formConnections:
+		return byName(namePattern, b.oneKind("a-connection", Connection))
+	case formChecks:
+		return byName(namePattern, b.oneKind("a-check", Check))
+	case formRequire:
+		return &jsonschema.Schema{Type: "array", MinItems: jsonschema.Ptr(1),
+			Items: either(ref("type."+string(CheckRef)), b.section(requiredCheckSection), b.section(attestationSection))}
+	case formValues:
+		scalar := &jsonschema.Schema{Types: []string{"string", "number", "boolean"}}
+		list := &jsonschema.Schema{Type: "array", Items: scalar}
+		if k.Type == List {
+			return list
+		}
+		return either(scalar, list)
+	}
+	return b.field(k.Field)
+}
+
+// byName is a mapping of names to something.
+func byName(pattern string, to *jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "object", PropertyNames: &jsonschema.Schema{Pattern: pattern, MaxLength: jsonschema.Ptr(maxName)}, AdditionalProperties: to}
+}
+
+// oneKind defines a mapping with exactly one kind of a class.
+func (b *schemaBuilder) oneKind(name string, class Class) *jsonschema.Schema {
+	s := &jsonschema.Schema{
+		Type: "object", Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: nothingElse(),
+		MinProperties: jsonschema.Ptr(1), MaxProperties: jsonschema.Ptr(1),
+	}
+	b.addKinds(s, class)
+	b.defs[name] = s
+	return ref(name)
+}
+
+// addKinds makes each kind of a class a property.
+func (b *schemaBuilder) addKinds(s *jsonschema.Schema, class Class) []string {
+	var names []string
+	for _, kind := range b.cat.Kinds(class) {
+		s.Properties[kind.Name] = b.kind(class, kind)
+		s.PropertyOrder = append(s.PropertyOrder, kind.Name)
+		names = append(names, kind.Name)
+	}
+	return names
+}
+
+// kind defines a kind's parameters and refers to them.
+func (b *schemaBuilder) kind(class Class, kind Kind) *jsonschema.Schema {
+	name := string(class) + "." + kind.Name
+	s := &jsonschema.Schema{Type: "object", Description: kind.Doc, Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: nothingElse()}
+	for _, f := range kindFields(kind) {
+		s.Properties[f.Name] = b.field(f)
+		s.PropertyOrder = append(s.PropertyOrder, f.Name)
+		if f.Required {
+			s.Required = append(s.Required, f.Name)
+		}
+	}
+	if len(s.Required) == 0 {
+		s.Type, s.Types = "", []string{"object", "null"}
+	}
+	b.defs[name] = s
+	return ref(name)
+}
+
+// step is a step's keys and exactly one action.
+func (b *schemaBuilder) step() *jsonschema.Schema {
+	s := b.object(stepSection)
+	for _, name := range b.addKinds(s, Action) {
+		s.OneOf = append(s.OneOf, &jsonschema.Schema{Required: []string{name}})
+	}
+	return s
+}
