@@ -47,7 +47,7 @@ func (c Config) check() error {
 }
 
 const (
-	laneQueue = 1 << 15
+	laneQueue = 1 << 14
 	// finishTime bounds what is still in the lanes at the end.
 	finishTime = 15 * time.Second
 )
@@ -71,7 +71,7 @@ func Run(ctx context.Context, cfg Config) (Stats, error) {
 		ctx, cancel = context.WithTimeout(ctx, cfg.Duration)
 		defer cancel()
 	}
-	r := &runner{cfg: cfg, target: tgt, journal: jnl, lanes: map[string]chan message{}}
+	r := &runner{cfg: cfg, target: tgt, journal: jnl, lanes: map[string]chan *message{}}
 	r.stats = newStats(cfg.Rate, time.Now(), r.backlog)
 	watch, stopWatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatch()
@@ -94,7 +94,7 @@ type runner struct {
 	stats   *stats
 
 	mu      sync.Mutex
-	lanes   map[string]chan message
+	lanes   map[string]chan *message
 	running sync.WaitGroup
 	abandon context.CancelFunc
 }
@@ -118,25 +118,25 @@ func (r *runner) schedule(ctx context.Context) {
 		m := plan.draw()
 		m.Due = due.UnixNano()
 		select {
-		case r.lane(sending, m) <- m:
+		case r.lane(sending, m) <- &m:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (r *runner) lane(ctx context.Context, m message) chan message {
+func (r *runner) lane(ctx context.Context, m message) chan *message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	queue, ok := r.lanes[m.Lane]
 	if !ok {
-		queue = make(chan message, laneQueue)
+		queue = make(chan *message, laneQueue)
 		r.lanes[m.Lane] = queue
 		sender := r.target.senders[m.Via]
 		r.running.Go(func() {
 			for m := range queue {
 				m.SentAt = time.Now().UnixNano()
-				sender.send(ctx, &m)
+				sender.send(ctx, m)
 				m.DoneAt = time.Now().UnixNano()
 				r.journal.add(m.Record)
 				r.stats.add(m.Record)

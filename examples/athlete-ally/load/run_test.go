@@ -66,7 +66,7 @@ func bubble(t *testing.T, rate float64, takes time.Duration) (*runner, *slow) {
 	t.Cleanup(func() { _ = j.close() })
 	s := &slow{takes: takes}
 	cfg := Config{Rate: rate, Seed: 1, Run: "b", Users: 5, Journal: "j"}
-	r := &runner{cfg: cfg, journal: j, lanes: map[string]chan message{}, target: &target{senders: map[Via]sender{HTTP: s, JetStream: s, Core: s}}}
+	r := &runner{cfg: cfg, journal: j, lanes: map[string]chan *message{}, target: &target{senders: map[Via]sender{HTTP: s, JetStream: s, Core: s}}}
 	r.stats = newStats(rate, time.Now(), r.backlog)
 	return r, s
 }

@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,11 +65,36 @@ func provisionNATS(ctx context.Context, url string) error {
 	}
 	for _, c := range Durables() {
 		err := await(ctx, "durable "+c.Durable, func(ctx context.Context) error {
-			_, err := stream.CreateOrUpdateConsumer(ctx, c)
-			return err
+			consumer, err := stream.CreateOrUpdateConsumer(ctx, c)
+			if err != nil {
+				return err
+			}
+			return whole(consumer.CachedInfo().Cluster)
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return await(ctx, "the replicas of "+event.StreamLegacy, func(ctx context.Context) error {
+		info, err := stream.Info(ctx)
+		if err != nil {
+			return err
+		}
+		return whole(info.Cluster)
+	})
+}
+
+// whole wants a leader and every other replica beside it, up to date.
+func whole(c *jetstream.ClusterInfo) error {
+	if c == nil || c.Leader == "" {
+		return errors.New("there is no leader")
+	}
+	if len(c.Replicas) != nodes-1 {
+		return fmt.Errorf("%d replicas beside the leader, want %d", len(c.Replicas), nodes-1)
+	}
+	for _, r := range c.Replicas {
+		if r.Offline || !r.Current {
+			return fmt.Errorf("the replica on %s is behind", r.Name)
 		}
 	}
 	return nil
