@@ -1,0 +1,81 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/evidence"
+)
+
+// idle looks at the messages that a stream stored since the last look. Those
+// that it sourced from another stream do not count.
+type idle struct {
+	c *Conn
+	p idleParams
+
+	mu   sync.Mutex
+	last *uint64 // the stream's last sequence at the last look
+}
+
+type idleParams struct {
+	On      string `param:"on,required,connection"`
+	Stream  string `param:"stream,required"`
+	Subject string `param:"subject" doc:"only messages on it; all by default"`
+}
+
+func newIdle(_ context.Context, c *Conn, p idleParams) (driver.Check, error) {
+	return &idle{c: c, p: p}, nil
+}
+
+// maxLook bounds how many sourced messages one look passes over.
+const maxLook = 1000
+
+func (i *idle) Read(ctx context.Context) evidence.Reading {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	r := i.read(ctx)
+	r.Source, r.Query = i.c.String(), "STREAM.INFO and MSG.GET of "+i.p.Stream
+	return r
+}
+
+func (i *idle) read(ctx context.Context) evidence.Reading {
+	info, err := i.c.stream(ctx, i.p.Stream)
+	if err != nil {
+		return evidence.Unsure(err.Error())
+	}
+	if info == nil {
+		return evidence.Unsure("there is no stream " + i.p.Stream)
+	}
+	if i.last == nil || info.State.LastSeq < *i.last {
+		i.last = &info.State.LastSeq
+		return evidence.Unsure(fmt.Sprintf("the first look: the last message of stream %s is %d", i.p.Stream, info.State.LastSeq))
+	}
+	bound := "no message that was not sourced"
+	sourced := int64(0)
+	for *i.last < info.State.LastSeq {
+		m, err := i.c.message(ctx, i.p.Stream, map[string]any{"seq": *i.last + 1, "next_by_subj": cmp.Or(i.p.Subject, ">")})
+		switch {
+		case err != nil:
+			return evidence.Unsure(err.Error())
+		case m == nil:
+			i.last = &info.State.LastSeq
+			continue
+		}
+		i.last = &m.Seq
+		if m.header("Nats-Stream-Source") == "" {
+			i.last = &info.State.LastSeq
+			return evidence.Failed(fmt.Sprintf("message %d on %s", m.Seq, m.Subject), bound, "stream "+i.p.Stream+" still gets messages")
+		}
+		if sourced++; sourced >= maxLook {
+			return evidence.Unsure(fmt.Sprintf("%d sourced messages looked at, up to %d of %d; the rest at the next look", sourced, *i.last, info.State.LastSeq))
+		}
+	}
+	r := evidence.Passed(fmt.Sprintf("last message is %d", info.State.LastSeq), bound)
+	r.Samples = sourced
+	return r
+}

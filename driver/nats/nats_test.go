@@ -1,0 +1,215 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/driver/nats/natstest"
+	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/runbook"
+	"github.com/segue-run/segue/state"
+)
+
+// shared is the cluster of all tests but those that stop nodes.
+var shared *natstest.Nodes
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "segue-nats-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if shared, err = natstest.Start(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer shared.Stop()
+	return m.Run()
+}
+
+func catalog() *driver.Catalog {
+	var c driver.Catalog
+	c.Add(Parts()...)
+	return &c
+}
+
+func connect(t testing.TB, n *natstest.Nodes) *Conn {
+	t.Helper()
+	conn, err := catalog().Open(t.Context(), runbook.Use{
+		Kind:   runbook.Kind{Name: "nats"},
+		Params: runbook.Params{"url": "${NATS_URL}", "system": "${NATS_SYSTEM}"},
+	}, func(ref string) (string, error) {
+		return map[string]string{"NATS_URL": n.URL(), "NATS_SYSTEM": n.SystemCreds()}[ref], nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn.(*Conn)
+}
+
+// bench is a connection and a client of the test's own.
+type bench struct {
+	t  testing.TB
+	c  *Conn
+	js jetstream.JetStream
+}
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	return &bench{t, connect(t, shared), shared.JetStream(t)}
+}
+
+var serial atomic.Int64
+
+// unique is a name that no other test has.
+func unique(prefix string) string { return fmt.Sprintf("%s%d", prefix, serial.Add(1)) }
+
+// space is a subject prefix that no other test has.
+func space(prefix string) string { return strings.ToLower(unique(prefix)) }
+
+func (b *bench) action(name string, p runbook.Params) driver.Action {
+	b.t.Helper()
+	a, err := catalog().Action(b.t.Context(), b.c, runbook.Use{Kind: runbook.Kind{Name: name}, Params: p}, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return a
+}
+
+func (b *bench) check(name string, p runbook.Params) driver.Check {
+	b.t.Helper()
+	c, err := catalog().Check(b.t.Context(), b.c, runbook.Use{Kind: runbook.Kind{Name: name}, Params: p}, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+func (b *bench) stream(name string, subjects ...string) jetstream.Stream {
+	b.t.Helper()
+	s, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, Replicas: 3, MaxAge: 24 * time.Hour, Metadata: map[string]string{"team": "vendor"}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = b.js.DeleteStream(context.Background(), name) })
+	return s
+}
+
+func (b *bench) durable(stream, name, filter string) jetstream.Consumer {
+	b.t.Helper()
+	c, err := b.js.CreateOrUpdateConsumer(b.t.Context(), stream, jetstream.ConsumerConfig{Durable: name, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 15 * time.Second, MaxDeliver: 5})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+func (b *bench) publish(subject string, n int) {
+	b.t.Helper()
+	for i := range n {
+		if _, err := b.js.Publish(b.t.Context(), subject, fmt.Appendf(nil, "%d", i)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func (b *bench) ack(c jetstream.Consumer, n int) {
+	b.t.Helper()
+	msgs, err := c.Fetch(n, jetstream.FetchMaxWait(5*time.Second))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for m := range msgs.Messages() {
+		if err := m.DoubleAck(b.t.Context()); err != nil {
+			b.t.Fatal(err)
+		}
+		n--
+	}
+	if n > 0 || msgs.Error() != nil {
+		b.t.Fatalf("%d messages were not delivered: %v", n, msgs.Error())
+	}
+}
+
+func (b *bench) info(stream string) *streamInfo {
+	b.t.Helper()
+	info, err := b.c.stream(b.t.Context(), stream)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return info
+}
+
+// effect observes and plans, as the runner does before it writes an intent.
+func (b *bench) effect(a driver.Action) driver.Effect {
+	b.t.Helper()
+	before, want, err := b.plan(a)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return driver.Effect{
+		Before: before, Want: want,
+		Save: func(context.Context, any) error { return nil },
+		Mine: func() error { return nil },
+	}
+}
+
+func (b *bench) plan(a driver.Action) (before, want state.State, err error) {
+	b.t.Helper()
+	if before, err = a.Observe(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	s, ok := a.(driver.Surveyor)
+	if !ok {
+		want, err = a.Plan(before)
+		return before, want, err
+	}
+	others, err := s.Survey(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	want, err = s.PlanAmong(before, others)
+	return before, want, err
+}
+
+func (b *bench) apply(a driver.Action) driver.Effect {
+	b.t.Helper()
+	e := b.effect(a)
+	if _, err := a.Apply(b.t.Context(), e); err != nil {
+		b.t.Fatal(err)
+	}
+	return e
+}
+
+// awaits reads a check until it gives the verdict.
+func (b *bench) awaits(c driver.Check, v evidence.Verdict) evidence.Reading {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 15*time.Second)
+	defer cancel()
+	var r evidence.Reading
+	if err := await(ctx, func() (bool, error) {
+		r = c.Read(ctx)
+		return r.Verdict == v, nil
+	}); err != nil {
+		b.t.Fatalf("never %s, last %+v", v, r)
+	}
+	return r
+}
+
+func wantVerdict(t testing.TB, r evidence.Reading, v evidence.Verdict) {
+	t.Helper()
+	if r.Verdict != v {
+		t.Fatalf("verdict %s, want %s: %+v", r.Verdict, v, r)
+	}
+}

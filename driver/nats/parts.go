@@ -1,0 +1,24 @@
+package nats
+
+import "github.com/segue-run/segue/driver"
+
+const kind = "nats"
+
+// Parts is all that this driver gives to a runbook.
+func Parts() []driver.Part {
+	return []driver.Part{
+		driver.Connects(driver.About{Name: kind, Doc: "A NATS cluster with JetStream, as a user of one account."}, open),
+
+		driver.Acts(driver.About{Name: "nats.stream", On: kind, Doc: "Creates or updates a stream; only the settings that are given are owned."}, newStream),
+		driver.Acts(driver.About{Name: "nats.consumer", On: kind, Doc: "Creates or updates a durable consumer; only the settings that are given are owned."}, newConsumer),
+		driver.Acts(driver.About{Name: "nats.move", On: kind, Resumable: true, Doc: "Moves subjects from one stream to another: cut, attach, old workers finish, new workers start. For a few milliseconds nothing owns the subjects: publishers must retry."}, newMove),
+
+		driver.Checks(driver.About{Name: "nats.healthy", On: kind, Doc: "All nodes answer, there is a meta leader, and every stream and consumer has a leader and current replicas."}, newHealthy),
+		driver.Checks(driver.About{Name: "nats.stream", On: kind, Doc: "A stream exists and is as expected."}, newStreamCheck),
+		driver.Checks(driver.About{Name: "nats.consumer", On: kind, Doc: "A consumer exists and is as expected."}, newConsumerCheck),
+		driver.Checks(driver.About{Name: "nats.flow", On: kind, Doc: "Messages of a stream, or of its consumer, advance."}, newFlow),
+		driver.Checks(driver.About{Name: "nats.lag", On: kind, Doc: "Messages that a consumer has yet to finish, delivered ones included, are few."}, newLag),
+		driver.Checks(driver.About{Name: "nats.drained", On: kind, Doc: "Consumers have finished everything: nothing pending, nothing delivered and unacknowledged."}, newDrained),
+		driver.Checks(driver.About{Name: "nats.idle", On: kind, Doc: "No message arrived since the last look, those sourced from another stream not counted."}, newIdle),
+	}
+}

@@ -1,0 +1,185 @@
+package nats
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// streamInfo is what STREAM.INFO says. Its state and cluster are as the
+// leader sees them.
+type streamInfo struct {
+	Config  config       `json:"config"`
+	State   streamState  `json:"state"`
+	Cluster *clusterInfo `json:"cluster"`
+}
+
+type streamState struct {
+	Messages  uint64    `json:"messages"`
+	Bytes     uint64    `json:"bytes"`
+	FirstSeq  uint64    `json:"first_seq"`
+	FirstTime time.Time `json:"first_ts"`
+	LastSeq   uint64    `json:"last_seq"`
+}
+
+type clusterInfo struct {
+	Leader   string `json:"leader"`
+	Replicas []peer `json:"replicas"`
+}
+
+type peer struct {
+	Name    string        `json:"name"`
+	Current bool          `json:"current"`
+	Offline bool          `json:"offline"`
+	Active  time.Duration `json:"active"`
+	Lag     uint64        `json:"lag"`
+}
+
+func (i *streamInfo) name() string {
+	var name string
+	_ = json.Unmarshal(i.Config["name"], &name)
+	return name
+}
+
+func (i *streamInfo) subjects() []string { return subjectsOf(i.name(), i.Config) }
+
+// stream returns nil if there is no such stream.
+func (c *Conn) stream(ctx context.Context, name string) (*streamInfo, error) {
+	var info streamInfo
+	err := c.call(ctx, read, "$JS.API.STREAM.INFO."+name, nil, &info)
+	if hasCode(err, errNoStream) {
+		return nil, nil //nolint:nilnil // absence is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at stream %s: %w", name, err)
+	}
+	return &info, nil
+}
+
+func (c *Conn) createStream(ctx context.Context, mine func() error, name string, cfg config) (*streamInfo, error) {
+	cfg["name"] = compact(name)
+	var info streamInfo
+	if err := c.call(ctx, mine, "$JS.API.STREAM.CREATE."+name, cfg, &info); err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", name, err)
+	}
+	return &info, nil
+}
+
+func (c *Conn) updateStream(ctx context.Context, mine func() error, name string, cfg config) (*streamInfo, error) {
+	var info streamInfo
+	if err := c.call(ctx, mine, "$JS.API.STREAM.UPDATE."+name, cfg, &info); err != nil {
+		return nil, fmt.Errorf("update stream %s: %w", name, err)
+	}
+	return &info, nil
+}
+
+// setSubjects changes only a stream's subjects, in the configuration that
+// info has, and leaves the new one there.
+func (c *Conn) setSubjects(ctx context.Context, mine func() error, info *streamInfo, subjects []string) error {
+	name := info.name()
+	cfg := config{}
+	for k, v := range info.Config {
+		cfg[k] = v
+	}
+	putSubjects(name, cfg, subjects)
+	now, err := c.updateStream(ctx, mine, name, cfg)
+	if err != nil {
+		return fmt.Errorf("give it the subjects [%s]: %w", quoted(subjects), err)
+	}
+	*info = *now
+	return nil
+}
+
+func (c *Conn) deleteStream(ctx context.Context, mine func() error, name string) error {
+	err := c.call(ctx, mine, "$JS.API.STREAM.DELETE."+name, nil, nil)
+	if err != nil && !hasCode(err, errNoStream) {
+		return fmt.Errorf("delete stream %s: %w", name, err)
+	}
+	return nil
+}
+
+// streams lists all streams of the account. missing are those whose leader
+// did not answer.
+func (c *Conn) streams(ctx context.Context) (all []streamInfo, missing []string, err error) {
+	for {
+		var page struct {
+			Total   int               `json:"total"`
+			Streams []streamInfo      `json:"streams"`
+			Missing []string          `json:"missing"`
+			Offline map[string]string `json:"offline"`
+		}
+		if err := c.call(ctx, read, "$JS.API.STREAM.LIST", map[string]int{"offset": len(all) + len(missing)}, &page); err != nil {
+			return nil, nil, fmt.Errorf("list the streams of account %s: %w", c.account, err)
+		}
+		all = append(all, page.Streams...)
+		missing = append(missing, page.Missing...)
+		for name := range page.Offline {
+			missing = append(missing, name)
+		}
+		if len(page.Streams)+len(page.Missing)+len(page.Offline) == 0 || len(all)+len(missing) >= page.Total {
+			return all, sorted(missing), nil
+		}
+	}
+}
+
+// message is a stored message.
+type message struct {
+	Subject string
+	Seq     uint64
+	Header  string // as on the wire
+	Data    []byte
+}
+
+// header returns the first value of a header, "" if there is none.
+func (m *message) header(name string) string {
+	for _, line := range strings.Split(m.Header, "\r\n") {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.EqualFold(k, name) {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+// message asks the stream's leader; nil if there is none. The request is
+// {seq}, {last_by_subj} or {seq, next_by_subj}.
+func (c *Conn) message(ctx context.Context, stream string, req map[string]any) (*message, error) {
+	var reply struct {
+		Message struct {
+			Subject string `json:"subject"`
+			Seq     uint64 `json:"seq"`
+			Header  string `json:"hdrs"`
+			Data    []byte `json:"data"`
+		} `json:"message"`
+	}
+	err := c.call(ctx, read, "$JS.API.STREAM.MSG.GET."+stream, req, &reply)
+	if hasCode(err, errNoMessage) {
+		return nil, nil //nolint:nilnil // absence is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a message of stream %s: %w", stream, err)
+	}
+	m := reply.Message
+	header, err := base64.StdEncoding.DecodeString(m.Header)
+	if err != nil {
+		return nil, fmt.Errorf("headers of message %d of stream %s: %w", m.Seq, stream, err)
+	}
+	return &message{m.Subject, m.Seq, string(header), m.Data}, nil
+}
+
+func (c *Conn) deleteMessage(ctx context.Context, mine func() error, stream string, seq uint64) error {
+	req := map[string]any{"seq": seq, "no_erase": true}
+	err := c.call(ctx, mine, "$JS.API.STREAM.MSG.DELETE."+stream, req, nil)
+	if _, refused := errors.AsType[*replyError](err); refused {
+		if m, lookErr := c.message(ctx, stream, map[string]any{"seq": seq}); lookErr == nil && m == nil {
+			return nil // it is not there any more
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("delete message %d of stream %s: %w", seq, stream, err)
+	}
+	return nil
+}
