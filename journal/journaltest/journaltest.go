@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -169,6 +170,9 @@ func (f *fixture) wantRecords(t *testing.T, want ...journal.Record) {
 
 func equal[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
+	if reflect.DeepEqual(got, want) { // a thousand times faster for long logs
+		return
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("%s (-want +got):\n%s", what, diff)
 	}

@@ -93,7 +93,7 @@ func testProcesses(t *testing.T, fresh func(*testing.T) Place) {
 	}()
 
 	for i := range kills {
-		promised := killAfter(t, f, 5+i*7)
+		promised := killAfter(t, f, 3+i*4)
 		f.send(t, "after kill "+strconv.Itoa(i), start, nil)
 		records, err := f.Read(t.Context(), run, 0, 0)
 		if err != nil {
