@@ -2,7 +2,6 @@ package runbook
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -157,12 +156,14 @@ func (m *mapping) list(name string) []string {
 		return nil
 	}
 	var out []string
+	seen := map[string]bool{}
 	for i, e := range v.([]any) {
 		s := e.(string)
-		if slices.Contains(out, s) {
+		if seen[s] {
 			m.p.fault(m.entry(name, i), fmt.Sprintf("%s[%d]", m.at(name), i), s+" is listed twice", "keep one of them")
 			continue
 		}
+		seen[s] = true
 		out = append(out, s)
 	}
 	if len(v.([]any)) == 0 {

@@ -3,7 +3,6 @@ package runbook
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -36,15 +35,16 @@ func (p *parser) readSteps(n *yaml.Node, path, scope string) []Step {
 		return nil
 	}
 	out := make([]Step, 0, len(list))
+	all := stepsAhead(list, scope)
 	for i, c := range list {
-		if s, ok := p.step(c, fmt.Sprintf("%s[%d]", path, i), scope, list[i+1:]); ok {
+		if s, ok := p.step(c, fmt.Sprintf("%s[%d]", path, i), scope, all); ok {
 			out = append(out, s)
 		}
 	}
 	return out
 }
 
-func (p *parser) step(n *yaml.Node, path, scope string, later []*yaml.Node) (Step, bool) {
+func (p *parser) step(n *yaml.Node, path, scope string, all map[string]bool) (Step, bool) {
 	var actions []*yaml.Node
 	m, ok := p.open(n, stepSection, path, func(name string, k *yaml.Node) bool {
 		_, isAction := p.kinds(Action)[name]
@@ -72,7 +72,7 @@ func (p *parser) step(n *yaml.Node, path, scope string, later []*yaml.Node) (Ste
 	}
 	s.NoReturn = m.flag("point-of-no-return")
 	p.stepID(m, &s, scope)
-	s.Needs = p.stepNeeds(m, s, scope, later)
+	s.Needs = p.stepNeeds(m, s, scope, all)
 	if n := m.vals["approve"]; n != nil {
 		s.Approve = p.approval(n, m.at("approve"))
 	}
@@ -141,14 +141,16 @@ func Kebab(name string) string {
 }
 
 // stepNeeds resolves names and IDs to IDs of earlier steps.
-func (p *parser) stepNeeds(m *mapping, s Step, scope string, later []*yaml.Node) []string {
+func (p *parser) stepNeeds(m *mapping, s Step, scope string, all map[string]bool) []string {
 	needs := m.list("needs")
 	out := make([]string, 0, len(needs))
+	seen := map[string]bool{}
 	for i, need := range needs {
 		n, path := m.entry("needs", i), fmt.Sprintf("%s[%d]", m.at("needs"), i)
 		ids := p.stepsCalled(need, scope)
 		switch {
-		case len(ids) == 1 && !slices.Contains(out, ids[0]):
+		case len(ids) == 1 && !seen[ids[0]]:
+			seen[ids[0]] = true
 			out = append(out, ids[0])
 		case len(ids) == 1:
 			p.fault(n, path, ids[0]+" is listed twice", "keep one of them")
@@ -156,7 +158,7 @@ func (p *parser) stepNeeds(m *mapping, s Step, scope string, later []*yaml.Node)
 			p.fault(n, path, fmt.Sprintf("more than one step is called %s", quote(need)), "write its ID: "+orList(ids[:min(len(ids), 5)]))
 		case need == s.Name || need == s.ID || scope+"/"+need == s.ID:
 			p.fault(n, path, "the step needs itself", "remove it")
-		case laterStep(need, scope, later):
+		case all[need] || all[scope+"/"+need]:
 			p.fault(n, path, fmt.Sprintf("the step needs %s, which comes later", quote(need)), "steps run in order: move one of them, or remove it")
 		default:
 			p.fault(n, path, "no earlier step is called "+quote(need), p.stepRemedy(need))
@@ -203,20 +205,22 @@ func (p *parser) stepRemedy(need string) string {
 	return none
 }
 
-// laterStep says whether a step that is needed comes later in the phase.
-func laterStep(need, scope string, later []*yaml.Node) bool {
-	for _, n := range later {
+// stepsAhead collects the names and IDs of all steps of a list as written, so
+// that a need for a later step is told apart from one that does not exist.
+func stepsAhead(list []*yaml.Node, scope string) map[string]bool {
+	out := map[string]bool{}
+	for _, n := range list {
 		if n = deref(n); n.Kind != yaml.MappingNode {
 			continue
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			v := deref(n.Content[i+1])
-			if n.Content[i].Value == "name" && v.Kind == yaml.ScalarNode && (v.Value == need || scope+"/"+Kebab(v.Value) == need) {
-				return true
+			if v := deref(n.Content[i+1]); n.Content[i].Value == "name" && v.Kind == yaml.ScalarNode {
+				out[v.Value] = true
+				out[scope+"/"+Kebab(v.Value)] = true
 			}
 		}
 	}
-	return false
+	return out
 }
 
 // irreversible checks that what cannot be undone says so.

@@ -100,13 +100,21 @@ func (p *parser) checkCycles(list []NamedCheck) {
 	const visiting, done = 1, 2
 	state := map[string]int{}
 	var path []string
+	found := false
 	var visit func(string)
 	visit = func(name string) {
+		if found { // one ring is enough: the others may be its own
+			return
+		}
 		state[name] = visiting
 		path = append(path, name)
 		for _, next := range refs[name] {
 			switch state[next] {
 			case visiting:
+				if found {
+					return
+				}
+				found = true
 				ring := append(slices.Clone(path[slices.Index(path, next):]), next)
 				p.fault(p.checks[next], join("checks", next), fmt.Sprintf("the check %s needs its own answer (%s)", next, strings.Join(ring, " → ")), "break the ring")
 			case 0:

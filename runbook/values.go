@@ -127,3 +127,15 @@ func (p *parser) settable(n *yaml.Node, name string) *Input {
 	}
 	return nil
 }
+
+// Settings are the runbook's inputs as --set pairs: with them, the same text
+// parses to the same runbook. A run pins them.
+func (r *Runbook) Settings() []string {
+	var out []string
+	for _, in := range r.Inputs {
+		if in.Value != nil {
+			out = append(out, in.Name+"="+in.Text)
+		}
+	}
+	return out
+}
