@@ -190,7 +190,7 @@ func (s *State) backgrounds(rb *runbook.Runbook, d *Decision) {
 func (s *State) forward(rb *runbook.Runbook, d *Decision, now time.Time) {
 	p, ok := s.PhaseOf(rb)
 	if !ok {
-		if !s.survey("the end", 1, d) {
+		if !s.survey(d) {
 			d.say(Completed{})
 		}
 		return

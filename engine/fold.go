@@ -24,9 +24,13 @@ func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
 		*p = Phase{Stage: Requiring, Attempt: ev.Attempt, Since: at, Asked: at}
 	case PhaseReady:
 		s.enter(ev.Phase, Stepping, at)
+		s.lookAgain()
 	case PhaseDone:
 		s.enter(ev.Phase, Done, at)
 		s.PhaseIndex++
+		if s.PhaseIndex == len(rb.Phases) {
+			s.lookAgain()
+		}
 	case VerifyStarted, VerifyPassed, VerifyFailed:
 		s.foldVerify(ev, at)
 	case GateOpened, GateHeld, GatePassed, GateExpired:
@@ -78,7 +82,7 @@ func (s *State) acquired(ev Acquired) {
 		st.Lost = false
 	}
 	s.observed = map[string]Observed{}
-	s.surveyed, s.adrift = "", nil
+	s.lookAgain()
 	s.freeze()
 }
 
@@ -247,6 +251,7 @@ func (s *State) take(sig Signal, at time.Time) {
 		s.abort = sig.Actor
 	case SignalLate:
 		s.late++
+		s.lookAgain()
 	}
 }
 
@@ -277,8 +282,8 @@ func (s *State) retry(sig Signal) {
 			}
 		}
 	}
-	s.Drift, s.adrift = nil, nil
-	s.surveyed = ""
+	s.Drift = nil
+	s.lookAgain()
 	s.observed = map[string]Observed{}
 }
 

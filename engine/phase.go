@@ -220,7 +220,7 @@ func (s *State) gate(rb *runbook.Runbook, p runbook.Phase, ph *Phase, d *Decisio
 		if then == "" {
 			then = runbook.Pause
 		}
-		why := fmt.Sprintf("gate of phase %s did not open within %s: %s", p.Name, g.Deadline, describeAll(readings, g.Hold))
+		why := fmt.Sprintf("gate of phase %s did not open within %s: %s", p.Name, g.Deadline, ph.shortOf(g, readings))
 		d.say(GateExpired{Phase: p.Name, Then: string(then), Readings: readings})
 		switch then {
 		case runbook.Rollback:
@@ -234,6 +234,20 @@ func (s *State) gate(rb *runbook.Runbook, p runbook.Phase, ph *Phase, d *Decisio
 		}
 		d.wakeAt(ph.saved.Add(checkpointEvery(g.For)))
 	}
+}
+
+// shortOf says what a gate that did not open was short of.
+func (p *Phase) shortOf(g *runbook.Gate, readings map[string]evidence.Reading) string {
+	var out []string
+	for _, name := range g.Hold {
+		held := p.Clocks[name].Held
+		if r := readings[name]; r.Verdict != evidence.Pass {
+			out = append(out, describe(name, &Check{Reading: r}))
+		} else if held < g.For {
+			out = append(out, fmt.Sprintf("%s has held for %s of %s", name, held.Round(time.Millisecond), g.For))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 // checkpointEvery bounds what a crash can take from a gate's clock.

@@ -97,9 +97,12 @@ func phaseOf(rb *runbook.Runbook, step string) int {
 
 func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
 	r := s.Rollback
+	if _, begins := ev.(RollbackStarted); !begins && r == nil {
+		return // a journal that speaks of a rollback before it began
+	}
 	switch ev := ev.(type) {
 	case RollbackStarted:
-		s.request, s.Pause, s.Drift, s.adrift = nil, nil, nil, nil
+		s.request, s.Pause, s.Drift, s.adrift, s.compare = nil, nil, nil, nil, false
 		s.Status = RollingBack
 		s.Rollback = &Rollback{
 			RollbackStarted: ev, At: at,
@@ -145,7 +148,7 @@ func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
 func (s *State) endRollback(rb *runbook.Runbook, ev RollbackEnded, at time.Time) {
 	r := s.Rollback
 	r.Ended, r.EndedAt = &ev, at
-	s.observed, s.surveyed = map[string]Observed{}, ""
+	s.observed = map[string]Observed{}
 	s.verify = map[string]time.Time{}
 	if ev.Result == RolledFail {
 		// Every step keeps what its undo works from: a retry undoes all again.
@@ -349,6 +352,9 @@ func (s *State) verdict(v *runbook.Verify, readings map[string]evidence.Reading,
 		end.Left = append(end.Left, fmt.Sprintf("%s is a point of no return: what came before it stays", r.Floor))
 	}
 	if v != nil && !all {
+		if end.Result == Verified {
+			end.Result = Unverified
+		}
 		for _, name := range v.Checks {
 			if rd, ok := readings[name]; ok && rd.Verdict == evidence.Fail {
 				end.Result = RolledFail

@@ -164,7 +164,7 @@ type State struct {
 	request  *Request             // a rollback that is to start
 	abort    string               // who asked for it
 	observed map[string]Observed  // notes: steps just looked at
-	surveyed string               // note: for which survey key the world was compared
+	compare  bool                 // the world is to be compared with what the run left
 	adrift   []state.Change       // note: what the survey found
 	late     int                  // late effects reported
 	turned   map[string]evidence.Verdict

@@ -11,7 +11,7 @@ import (
 
 // steps takes the phase's steps one after the other, then its verification.
 func (s *State) steps(rb *runbook.Runbook, p runbook.Phase, ph *Phase, d *Decision, now time.Time) {
-	if s.survey(p.Name, ph.Attempt, d) {
+	if s.survey(d) {
 		return
 	}
 	for _, def := range p.Steps {
@@ -68,39 +68,52 @@ func (s *State) fail(rb *runbook.Runbook, d *Decision, response runbook.Response
 	d.say(Paused{Why: why, By: by, Next: "segue retry, segue skip, or segue rollback"})
 }
 
-// survey compares, once per phase (and at the end), epoch and reported late
-// effect, what the steps that are done see of the world with what they left.
-// It returns true while there is no answer, or a bad one.
-func (s *State) survey(phase string, attempt int, d *Decision) bool {
+// survey compares what the steps that are done see of the world with what they
+// left: when a phase begins, at the end, after a crash, after a person's mend
+// and when a late effect was reported. It returns true while there is no
+// answer, or a bad one.
+func (s *State) survey(d *Decision) bool {
+	if len(s.adrift) > 0 {
+		d.say(DriftFound{Changes: s.adrift},
+			Paused{Why: "drift: the world is not as the run left it: " + list(s.adrift), By: "drift", Next: "segue retry (after mending it), segue retry --accept-drift, or segue rollback"})
+		return true
+	}
+	if !s.compare {
+		return false
+	}
+	d.run(Effect{Do: DoSurvey, Id: s.surveyKey(), Steps: s.changed()})
+	d.wait(Wait{For: "effect", What: "comparing the world with what the run left"})
+	return true
+}
+
+func (s *State) surveyKey() string {
+	return fmt.Sprintf("%d/%d/%d/%d", s.Epoch, s.PhaseIndex, len(s.Order), s.late)
+}
+
+// changed lists the steps that are done and have changed the world.
+func (s *State) changed() []string {
 	var done []string
 	for _, id := range s.Order {
 		if s.Steps[id].Stage == Done && s.Steps[id].Changed {
 			done = append(done, id)
 		}
 	}
-	key := fmt.Sprintf("%d/%s/%d/%d", s.Epoch, phase, attempt, s.late)
-	if len(done) == 0 || s.surveyed == key {
-		if len(s.adrift) > 0 {
-			d.say(DriftFound{Changes: s.adrift},
-				Paused{Why: "drift: the world is not as the run left it: " + list(s.adrift), By: "drift", Next: "segue retry (after mending it), segue retry --accept-drift, or segue rollback"})
-			return true
-		}
-		return false
-	}
-	d.run(Effect{Do: DoSurvey, Id: key, Steps: done})
-	d.wait(Wait{For: "effect", What: "comparing the world with what the run left"})
-	return true
+	return done
 }
+
+// lookAgain asks for a survey, if there is anything to compare.
+func (s *State) lookAgain() { s.compare, s.adrift = len(s.changed()) > 0, nil }
 
 // NoteSurvey takes a survey's answer into the state.
 func (s *State) NoteSurvey(n Surveyed) {
-	s.surveyed, s.adrift = n.Key, nil
+	if n.Key != s.surveyKey() {
+		return
+	}
+	s.compare, s.adrift = false, nil
 	for _, id := range s.Order {
-		if face, ok := n.Faces[id]; ok {
-			for _, c := range state.Drift(s.Left, face) {
-				if !slices.ContainsFunc(s.adrift, func(o state.Change) bool { return o.Resource == c.Resource && o.Field == c.Field }) {
-					s.adrift = append(s.adrift, c)
-				}
+		for _, c := range state.Drift(s.Left, n.Faces[id]) {
+			if !slices.ContainsFunc(s.adrift, func(o state.Change) bool { return o.Resource == c.Resource && o.Field == c.Field }) {
+				s.adrift = append(s.adrift, c)
 			}
 		}
 	}

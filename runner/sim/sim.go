@@ -130,8 +130,9 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	}
 	stop := make(chan struct{})
 	var person sync.WaitGroup
-	person.Add(1)
-	go func() { defer person.Done(); s.signals(stop, cat) }()
+	if len(s.plan.Signals) > 0 {
+		person.Go(func() { s.signals(stop) })
+	}
 	_, _, err = r.Run(ctx, s.run, "operator")
 	close(stop)
 	person.Wait()
@@ -193,7 +194,7 @@ func send(store journal.Store, run, key string, sig engine.Signal) error {
 }
 
 // signals sends the plan's signals when their time has come.
-func (s *simulation) signals(stop <-chan struct{}, cat runbook.Catalog) {
+func (s *simulation) signals(stop <-chan struct{}) {
 	store := s.disk.Open()
 	defer store.Close()
 	for {
