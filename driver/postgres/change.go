@@ -54,7 +54,7 @@ func changeAction() driver.Part {
 
 func irreversibleAction() driver.Part {
 	return driver.Acts(driver.About{
-		Name: "postgres.change-for-good", On: kind, Irreversible: true,
+		Name: "postgres.irreversible", On: kind, Irreversible: true,
 		Doc: "Changes the database by SQL that nothing takes back.",
 	}, func(ctx context.Context, db *DB, p irreversibleParams) (driver.Action, error) {
 		if err := p.Validate(); err != nil {

@@ -10,7 +10,6 @@ import (
 )
 
 type changeBase struct {
-	On          string        `param:"on,required,connection" doc:"The database."`
 	Do          string        `param:"do,required" doc:"The SQL that makes the change, in one transaction of its own."`
 	Observe     string        `param:"observe,required" doc:"A query of one value, which tells what the change has done: the state that the step owns."`
 	Want        any           `param:"want,required" doc:"The value after the change."`

@@ -49,6 +49,7 @@ func TestChecksOfAServerThatStopsOrHangs(t *testing.T) {
 	db.timeout = 10 * time.Second
 	t.Run("back again", func(t *testing.T) { look(t, evidence.Pass, evidence.Pass, evidence.Pass) })
 	s.Freeze(t)
+	defer s.Thaw()
 	db.timeout = 300 * time.Millisecond
 	t.Run("frozen: they do not hang", func(t *testing.T) {
 		began := time.Now()

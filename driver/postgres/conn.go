@@ -62,10 +62,20 @@ func open(ctx context.Context, p connParams) (*DB, error) {
 	}, nil
 }
 
-// Close returns the connections.
+// Close returns the connections. It does not wait long for a server that
+// hangs: the pool would say goodbye to it for 15 s.
 func (db *DB) Close() error {
-	db.pool.Close()
-	return nil
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		db.pool.Close()
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-time.After(time.Second):
+		return fmt.Errorf("%s does not let its connections go", db)
+	}
 }
 
 // String is the database for people.

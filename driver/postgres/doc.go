@@ -17,6 +17,7 @@ func Parts() []driver.Part {
 	return []driver.Part{
 		driver.Connects(driver.About{Name: kind, Doc: "A PostgreSQL database."},
 			func(ctx context.Context, p connParams) (driver.Conn, error) { return open(ctx, p) }),
+		sqlCheck(),
 		pingCheck(),
 		poolCheck(),
 		backupCheck(),

@@ -12,7 +12,6 @@ import (
 )
 
 type pingParams struct {
-	On    string        `param:"on,required,connection" doc:"The database."`
 	Below time.Duration `param:"below" doc:"The bound of one round trip on an open connection." default:"50ms"`
 }
 

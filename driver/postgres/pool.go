@@ -14,7 +14,6 @@ import (
 )
 
 type poolParams struct {
-	On    string          `param:"on,required,connection" doc:"The database."`
 	Below runbook.Percent `param:"below" doc:"The bound of connections in use, of max_connections." default:"80%"`
 }
 

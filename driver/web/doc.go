@@ -1,0 +1,8 @@
+// Package web checks what speaks HTTP. Its checks are health checks: who
+// cannot be reached fails.
+package web
+
+import "github.com/segue-run/segue/driver"
+
+// Parts are what this driver brings to the catalog.
+func Parts() []driver.Part { return []driver.Part{httpCheck()} }
