@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,8 +51,14 @@ func Read(ctx context.Context, src Source, records []load.Record, settle time.Du
 		return World{}, err
 	}
 	w := World{HRV: map[string]float64{}, Vendor: map[string]struct{}{}, Effects: map[string]int{}}
-	if w.Streams, err = readStreams(ctx, js, true); err != nil {
+	if w.Streams, err = persist(ctx, func() ([]Stream, error) { return readStreams(ctx, js) }); err != nil {
 		return World{}, err
+	}
+	for i := range w.Streams {
+		s := &w.Streams[i]
+		if s.Messages, err = persist(ctx, func() ([]Stored, error) { return readMessages(ctx, js, s.Name) }); err != nil {
+			return World{}, fmt.Errorf("read the messages of %s: %w", s.Name, err)
+		}
 	}
 	if err := lookUp(ctx, js, records, &w); err != nil {
 		return World{}, err
@@ -60,18 +67,15 @@ func Read(ctx context.Context, src Source, records []load.Record, settle time.Du
 }
 
 // awaitDrained wants two looks in a row, as a core publish is stored a moment
-// after it was sent.
+// after it was sent. A look that fails is no look: the cluster may be busy.
 func awaitDrained(ctx context.Context, js jetstream.JetStream, settle time.Duration) error {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
 	giveUp := time.Now().Add(settle)
 	for calm := 0; calm < 2 && time.Now().Before(giveUp); {
-		streams, err := readStreams(ctx, js, false)
-		if err != nil {
-			return err
-		}
+		streams, err := readStreams(ctx, js)
 		calm++
-		if !(World{Streams: streams}).drained() {
+		if err != nil || !(World{Streams: streams}).drained() {
 			calm = 0
 		}
 		select {
@@ -83,42 +87,52 @@ func awaitDrained(ctx context.Context, js jetstream.JetStream, settle time.Durat
 	return nil
 }
 
-func readStreams(ctx context.Context, js jetstream.JetStream, messages bool) ([]Stream, error) {
+// persist tries again what a busy cluster did not answer.
+func persist[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	return backoff.Retry(ctx, func() (T, error) {
+		v, err := read()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, nats.ErrNoResponders) {
+			err = backoff.Permanent(err)
+		}
+		return v, err
+	}, backoff.WithMaxElapsedTime(30*time.Second))
+}
+
+// readStreams reads everything but the messages.
+func readStreams(ctx context.Context, js jetstream.JetStream) ([]Stream, error) {
 	var out []Stream
 	names := js.StreamNames(ctx)
 	for name := range names.Name() {
-		stream, err := js.Stream(ctx, name)
-		if err != nil {
-			return nil, fmt.Errorf("read stream %s: %w", name, err)
-		}
-		s := Stream{Name: name}
-		consumers := stream.ListConsumers(ctx)
-		for info := range consumers.Info() {
-			if info.Name == event.DurableHRV || info.Name == event.DurableOura {
-				s.Durables = append(s.Durables, Durable{
-					Name: info.Name, Subject: info.Config.FilterSubject, AckFloor: info.AckFloor.Stream,
-					Pending: info.NumPending, Unacked: info.NumAckPending,
-				})
-			}
-		}
-		if err := consumers.Err(); err != nil {
-			return nil, fmt.Errorf("read the consumers of %s: %w", name, err)
-		}
-		if messages {
-			if s.Messages, err = readMessages(ctx, stream); err != nil {
-				return nil, fmt.Errorf("read the messages of %s: %w", name, err)
-			}
-		}
-		out = append(out, s)
+		out = append(out, Stream{Name: name})
 	}
 	if err := names.Err(); err != nil {
 		return nil, fmt.Errorf("list the streams: %w", err)
+	}
+	for i := range out {
+		for _, name := range []string{event.DurableHRV, event.DurableOura} {
+			consumer, err := js.Consumer(ctx, out[i].Name, name)
+			if errors.Is(err, jetstream.ErrConsumerNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read durable %s of %s: %w", name, out[i].Name, err)
+			}
+			info := consumer.CachedInfo()
+			out[i].Durables = append(out[i].Durables, Durable{
+				Name: name, Subject: info.Config.FilterSubject, AckFloor: info.AckFloor.Stream,
+				Pending: info.NumPending, Unacked: info.NumAckPending,
+			})
+		}
 	}
 	return out, nil
 }
 
 // readMessages reads headers only, up to the stream's present end.
-func readMessages(ctx context.Context, stream jetstream.Stream) ([]Stored, error) {
+func readMessages(ctx context.Context, js jetstream.JetStream, name string) ([]Stored, error) {
+	stream, err := js.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	info := stream.CachedInfo()
 	if info.State.Msgs == 0 {
 		return nil, nil
