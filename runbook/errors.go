@@ -55,6 +55,9 @@ type Warning struct {
 
 func (w Warning) String() string { return (&Error{w.Pos, w.Path, w.Problem, w.Remedy}).Error() }
 
+// oneLine keeps names with line breaks from breaking an error's line.
+var oneLine = strings.NewReplacer("\n", `\n`, "\r", `\r`)
+
 // maxErrors bounds what a hostile file can make us collect.
 const maxErrors = 500
 
@@ -66,6 +69,8 @@ type report struct {
 }
 
 func (r *report) add(e Error) {
+	e.Problem = oneLine.Replace(e.Problem)
+	e.Remedy = oneLine.Replace(e.Remedy)
 	if len(r.errs) >= maxErrors || r.seen[e] {
 		return
 	}

@@ -81,7 +81,7 @@ func (p *parser) guardTimes(m *mapping, g Guard) {
 func (p *parser) guardPlaces(m *mapping, g *Guard) {
 	rolls := g.Do == Rollback || g.Then == Rollback
 	switch {
-	case m.has("to") && !rolls && g.Do != "":
+	case m.has("to") && !rolls && g.Do != "" && !m.sampled:
 		m.fault("to", "to says where to roll back to, but the guard does not roll back", "write do: rollback, or remove to")
 	case m.has("to"):
 		p.place(m, "to", g.To, true)

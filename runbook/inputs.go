@@ -2,10 +2,10 @@ package runbook
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -141,8 +141,8 @@ func (p *parser) literal(n *yaml.Node, t Type, path, what string) (v any, text s
 		p.fault(n, path, fmt.Sprintf("%s is %s, not %s", what, article(t), describe(n)), "write "+example(Field{Type: t}))
 		return nil, "", false
 	}
-	v, err := p.literalText(n, t, n.Value, path, what)
-	return v, n.Value, err
+	v, ok = p.literalText(n, t, n.Value, path, what)
+	return v, n.Value, ok
 }
 
 func (p *parser) literalText(n *yaml.Node, t Type, text, path, what string) (any, bool) {
@@ -155,7 +155,8 @@ func (p *parser) literalText(n *yaml.Node, t Type, text, path, what string) (any
 		return nil, false
 	}
 	v, err := scalarOf(t, text)
-	if form, bad := err.(*formError); bad {
+	var form *formError
+	if errors.As(err, &form) {
 		p.fault(n, path, what+": "+form.problem, form.remedy)
 		return nil, false
 	}
@@ -180,33 +181,40 @@ func listText(list []any) string {
 	return string(text)
 }
 
-// sample stands in for an input that lint does not know.
-func (in *Input) sample() any {
-	word := "sample"
+// text is the input's value as text; a sample of it when it has none.
+func (in *Input) text() string {
+	if in.Value != nil {
+		return in.Text
+	}
 	if len(in.Enum) > 0 {
-		word = in.Enum[0]
-		if v, err := scalarOf(in.Type, word); err == nil && in.Type != List {
-			return v
-		}
+		return in.Enum[0]
 	}
 	switch in.Type {
-	case Int:
-		return int64(1)
-	case Number:
-		return 1.0
+	case Int, Number:
+		return "1"
 	case Bool:
-		return true
+		return "true"
 	case Duration:
-		return time.Minute
+		return "1m"
 	case Size:
-		return Bytes(1 << 20)
+		return "1MiB"
 	case Percentage:
-		return Percent(1)
-	case List:
-		return []any{word}
+		return "1%"
 	default:
-		return word
+		return "sample"
 	}
+}
+
+// sample stands in for an input that lint does not know.
+func (in *Input) sample() any {
+	if in.Type == List {
+		return []any{in.text()}
+	}
+	v, err := scalarOf(in.Type, in.text())
+	if err != nil {
+		return in.text()
+	}
+	return v
 }
 
 // fromInput makes an input's value a field's.
@@ -224,7 +232,7 @@ func (p *parser) fromInput(n *yaml.Node, f Field, in *Input, path string) (v any
 		case string, int64, float64, bool, []any:
 			return v, sampled, true
 		}
-		return in.Text, sampled, true
+		return in.text(), sampled, true
 	case f.Type == List && in.Type == List:
 		elem := elemField(f)
 		out := make([]any, 0, len(v.([]any)))

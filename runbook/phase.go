@@ -73,6 +73,10 @@ func (p *parser) phaseName(m *mapping, name string, i int) {
 		p.broken["phases"] = true // already reported
 		return
 	}
+	if m.sampled {
+		p.broken["phases"] = true // its name is not known
+		return
+	}
 	if !p.name(n, m.at("name"), name, "a phase") {
 		p.broken["phases"] = true
 		return

@@ -53,18 +53,23 @@ func ParseDuration(text string) (time.Duration, error) {
 		"ms": time.Millisecond, "s": time.Second, "m": time.Minute,
 		"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
 	}
-	var total float64
+	tooLong := &formError{text + " is longer than a hundred years", "write a shorter duration"}
+	const most = 100 * 365 * 24 * time.Hour
+	var total time.Duration
 	for _, part := range durationPart.FindAllStringSubmatch(text, -1) {
 		n, err := strconv.ParseFloat(part[1], 64)
 		if err != nil {
 			return 0, unitError(text, "duration", durationHelp)
 		}
-		total += n * float64(units[part[2]])
+		d := math.Round(n * float64(units[part[2]]))
+		if d > float64(most) {
+			return 0, tooLong
+		}
+		if total += time.Duration(d); total > most {
+			return 0, tooLong
+		}
 	}
-	if total > float64(100*365*24*time.Hour) {
-		return 0, &formError{text + " is longer than a hundred years", "write a shorter duration"}
-	}
-	return time.Duration(math.Round(total)), nil
+	return total, nil
 }
 
 // FormatDuration writes a duration as a runbook would: 1h30m, 14d, 250ms.

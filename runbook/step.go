@@ -116,7 +116,7 @@ func (p *parser) stepID(m *mapping, s *Step, scope string) {
 		return
 	}
 	s.ID = scope + "/" + short
-	if first, dup := p.steps.byID[s.ID]; dup {
+	if first, dup := p.steps.byID[s.ID]; dup && !m.sampled {
 		m.fault("name", fmt.Sprintf("two steps have the ID %s, the first on line %d", s.ID, first.Line), "give each its own name")
 	}
 }

@@ -39,12 +39,12 @@ func (p *parser) fill(n *yaml.Node, path string, env bool) (out string, sampled,
 		}
 		if ref := inputRef.FindStringSubmatch(m); ref != nil {
 			in := p.input(n, path, ref[1])
-			if in == nil || !p.spend(n, path, len(in.Text)) {
+			if in == nil || !p.spend(n, path, len(in.text())) {
 				ok = false
 				return ""
 			}
 			sampled = sampled || in.Value == nil
-			return in.Text
+			return in.text()
 		}
 		if loc := envRef.FindStringIndex(m); loc != nil && loc[1] == len(m) {
 			if !env {
