@@ -215,6 +215,7 @@ func assign(dst reflect.Value, value any) error {
 		}
 		dst.Set(out)
 		return nil
+	case namedTypes[dst.Type()] != "": // 5 is no duration, and no percentage
 	case src.CanConvert(dst.Type()) && (src.Kind() == dst.Kind() || src.CanInt() && (dst.CanInt() || dst.CanFloat())):
 		dst.Set(src.Convert(dst.Type()))
 		return nil

@@ -125,8 +125,10 @@ func (s State) Face(key []byte) (Face, bool) {
 		pub := make(Fields, len(fields))
 		for name, raw := range fields {
 			if bytes.Contains(raw, []byte(secretKey)) {
+				dec := json.NewDecoder(bytes.NewReader(raw))
+				dec.UseNumber() // large numbers beside a secret stay what they are
 				var v any
-				if json.Unmarshal(raw, &v) == nil {
+				if dec.Decode(&v) == nil {
 					if red, hit := redact(v, key); hit {
 						sealed = true
 						raw, _ = json.Marshal(red) //nolint:errchkjson // plain JSON values
