@@ -29,6 +29,9 @@ type Entry struct {
 	At    time.Time
 	Epoch int64
 	Event engine.Event
+	// Runbook is the text in force once the event is folded: an amendment
+	// changes it.
+	Runbook *runbook.Runbook
 }
 
 // Load folds a run's journal. It needs neither a lease nor a live system.
@@ -68,7 +71,7 @@ func (h *History) Take(cat runbook.Catalog, rec journal.Record) error {
 		return fmt.Errorf("run %s: its journal does not begin with its creation", h.Run)
 	}
 	h.State.Fold(h.Runbook, ev, rec.At)
-	h.Events = append(h.Events, Entry{rec.Seq, rec.At, rec.Epoch, ev})
+	h.Events = append(h.Events, Entry{rec.Seq, rec.At, rec.Epoch, ev, h.Runbook})
 	h.Seq = rec.Seq
 	return nil
 }
