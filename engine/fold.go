@@ -251,6 +251,7 @@ func (s *State) take(sig Signal, at time.Time) {
 		s.abort = sig.Actor
 	case SignalLate:
 		s.late++
+		s.ended(sig.Of)
 		s.lookAgain()
 	}
 }
@@ -259,6 +260,21 @@ func (s *State) take(sig Signal, at time.Time) {
 func (s *State) rollbackFailed() bool {
 	r := s.Rollback
 	return r != nil && r.Ended != nil && r.Ended.Result == RolledFail && s.Pause != nil && s.Pause.By == "rollback"
+}
+
+// ended: an effect that had been given up has ended after all. A rollback that
+// has undone the step already undoes it again.
+func (s *State) ended(step string) {
+	st, ok := s.Steps[step]
+	if !ok || !st.Lost {
+		return
+	}
+	st.Lost = false
+	if r := s.Rollback; s.Status == RollingBack {
+		delete(r.Done, step)
+		delete(r.Seen, step)
+		st.Stage = Failed
+	}
 }
 
 func (s *State) retry(sig Signal) {

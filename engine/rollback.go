@@ -121,7 +121,7 @@ func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
 		st.Stage, st.Since, st.Tries, st.Uncertain, st.Error = Undoing, at, ev.Attempt, false, ""
 	case UndoDone:
 		st := s.ownStep(ev.Step)
-		st.Stage, st.Since, st.Kept, st.Lost = Undone, at, ev.Kept, false
+		st.Stage, st.Since, st.Kept = Undone, at, ev.Kept
 		st.Cursor = nil
 		s.Left = s.Left.With(ev.Left)
 		r.Done[ev.Step] = ev
@@ -329,6 +329,10 @@ func (s *State) verdict(v *runbook.Verify, readings map[string]evidence.Reading,
 		if st := s.step(id); st.Kept != nil {
 			end.Left = append(end.Left, fmt.Sprintf("%s: kept %s: %s", id, st.Kept.What, st.Kept.Cost))
 		}
+		if s.step(id).Lost {
+			end.Result = worse(end.Result, Unverified)
+			end.Why = append(end.Why, id+" is undone, but its effect ignored its cancellation and may still change the world")
+		}
 		seen := r.Seen[id]
 		if seen.Error != "" {
 			end.Result = RolledFail
@@ -343,18 +347,14 @@ func (s *State) verdict(v *runbook.Verify, readings map[string]evidence.Reading,
 	for _, id := range r.First {
 		if st := s.step(id); st.Stage == Failed {
 			end.Why = append(end.Why, fmt.Sprintf("first step %s failed: %s", id, st.Error))
-			if end.Result == Verified {
-				end.Result = Unverified
-			}
+			end.Result = worse(end.Result, Unverified)
 		}
 	}
 	if r.Floor != "" {
 		end.Left = append(end.Left, fmt.Sprintf("%s is a point of no return: what came before it stays", r.Floor))
 	}
 	if v != nil && !all {
-		if end.Result == Verified {
-			end.Result = Unverified
-		}
+		end.Result = worse(end.Result, Unverified)
 		for _, name := range v.Checks {
 			if rd, ok := readings[name]; ok && rd.Verdict == evidence.Fail {
 				end.Result = RolledFail
@@ -367,6 +367,16 @@ func (s *State) verdict(v *runbook.Verify, readings map[string]evidence.Reading,
 		end.Why = append(end.Why, "nothing but the configuration says so: give the phase or target a rollback verification")
 	}
 	return end
+}
+
+// worse is the worse of two results; failed is the worst.
+func worse(a, b string) string {
+	for _, result := range []string{RolledFail, Unverified} {
+		if a == result || b == result {
+			return result
+		}
+	}
+	return Verified
 }
 
 func (s *State) changedAny(ids []string) bool {

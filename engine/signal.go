@@ -67,7 +67,7 @@ func (s *State) Judge(rb *runbook.Runbook, message int64, sig Signal, signed boo
 		sig.Signature = ""
 	}
 	if sig.Kind == SignalApprove && sig.Of == "" {
-		sig.Of = s.awaitingApproval(rb)
+		sig.Of = s.AwaitingApproval(rb)
 	}
 	return SignalTaken{Message: message, Signal: sig}
 }
@@ -125,8 +125,8 @@ func orStart(target string) string {
 	return target
 }
 
-// awaitingApproval is the phase or step that waits for an approval, "" if none.
-func (s *State) awaitingApproval(rb *runbook.Runbook) string {
+// AwaitingApproval is the phase or step that waits for an approval, "" if none.
+func (s *State) AwaitingApproval(rb *runbook.Runbook) string {
 	if s.PhaseIndex >= len(rb.Phases) {
 		return ""
 	}
@@ -167,7 +167,7 @@ func approvalOf(rb *runbook.Runbook, of string) (a *runbook.Approval, noReturn b
 func (s *State) refuseApproval(rb *runbook.Runbook, sig Signal, signed bool) string {
 	of := sig.Of
 	if of == "" {
-		if of = s.awaitingApproval(rb); of == "" {
+		if of = s.AwaitingApproval(rb); of == "" {
 			return "nothing waits for an approval"
 		}
 	}

@@ -70,8 +70,10 @@ func (r *Runner) open(ctx context.Context, id, actor string) (*loop, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if l.key, err = r.Vault.DigestKey(id); err != nil {
-		return fail(fmt.Errorf("open the key of run %s: %w", id, err))
+	if !h.State.Status.Final() { // else a crash came before the store was told
+		if l.key, err = r.Vault.DigestKey(id); err != nil {
+			return fail(fmt.Errorf("open the key of run %s: %w", id, err))
+		}
 	}
 	l.rb, l.state, l.seq = h.Runbook, h.State, h.Seq
 	l.world = newWorld(r, l.rb)
@@ -189,6 +191,9 @@ func (l *loop) append(events ...engine.Event) error {
 		return fmt.Errorf("append to run %s: %w", l.id, journal.ErrLeaseLost)
 	}
 	seq, err := l.r.Store.Append(l.ctx, held, now, l.seq, records)
+	for errors.Is(err, journal.ErrBusy) && l.lease.mine() == nil {
+		seq, err = l.r.Store.Append(l.ctx, held, time.Now(), l.seq, records)
+	}
 	if err != nil {
 		return fmt.Errorf("append %s to run %s: %w", events[0].Type(), l.id, err)
 	}

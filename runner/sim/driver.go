@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/evidence"
@@ -199,14 +200,14 @@ func (h *hang) Plan(state.State) (state.State, error) {
 }
 
 // Hang is how long a hanging apply that ignores its cancellation takes.
-const Hang = 30
+const Hang = 30 * time.Second
 
 func (h *hang) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
 	if !h.q.Ignores {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if err := sleep(context.WithoutCancel(ctx), Hang*1e9); err != nil {
+	if err := sleep(context.WithoutCancel(ctx), Hang); err != nil {
 		return nil, err
 	}
 	if err := h.p.write(context.WithoutCancel(ctx), h.q.Cell, "hung"); err != nil {

@@ -84,7 +84,7 @@ func (s *simulation) all(ctx context.Context) error {
 		}
 	}
 	s.res.Processes = len(s.res.Boundaries)
-	time.Sleep(2 * lateBy) // whatever is still on its way arrives
+	time.Sleep(2 * Hang) // whatever is still on its way arrives
 	s.res.Cells = s.world.Cells()
 	return nil
 }
@@ -134,6 +134,7 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 		person.Go(func() { s.signals(stop) })
 	}
 	_, _, err = r.Run(ctx, s.run, "operator")
+	crashed := dead.Swap(true) // with its process, an effect that does not end is gone
 	close(stop)
 	person.Wait()
 	s.res.Boundaries = append(s.res.Boundaries, boundary)
@@ -146,9 +147,9 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	}
 	s.res.History = h
 	switch {
-	case h.State.Status.Final() && (err == nil || dead.Load()):
-		return !dead.Load(), nil
-	case dead.Load():
+	case h.State.Status.Final() && (err == nil || crashed):
+		return !crashed, nil
+	case crashed:
 		return false, nil
 	case err == nil, errors.Is(err, runner.ErrNotFinal):
 		return false, s.help(other, h)

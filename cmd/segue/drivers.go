@@ -1,0 +1,24 @@
+package main
+
+import (
+	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/driver/exec"
+	"github.com/segue-run/segue/driver/nats"
+	"github.com/segue-run/segue/driver/postgres"
+	"github.com/segue-run/segue/driver/process"
+	"github.com/segue-run/segue/driver/prometheus"
+	"github.com/segue-run/segue/driver/web"
+)
+
+// builtIn lists the drivers that are built in: a new system is a new folder
+// under driver/ and one line here.
+func builtIn() *driver.Catalog {
+	c := &driver.Catalog{}
+	c.Add(nats.Parts()...)
+	c.Add(postgres.Parts()...)
+	c.Add(prometheus.Parts()...)
+	c.Add(web.Parts()...)
+	c.Add(process.Parts()...)
+	c.Add(exec.Parts()...)
+	return c
+}

@@ -1,0 +1,8 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// readCommands look at runs; none needs a daemon or holds a run up.
+func (a *app) readCommands() []*cobra.Command {
+	return []*cobra.Command{}
+}

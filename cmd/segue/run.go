@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/journal/sqlite"
+	"github.com/segue-run/segue/runner"
+)
+
+// running is the run command's flags.
+type running struct {
+	values
+	resume bool
+	wait   bool
+	noWait bool
+	plain  bool
+	quiet  bool
+	ttl    time.Duration
+	idFile string
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o running
+	cmd := &cobra.Command{
+		Use:   "run RUNBOOK | run --resume [RUN]",
+		Short: "Carry a runbook out, or go on with a run",
+		Long: `Carry a runbook out in the foreground, or go on with a run after a crash, a
+pause or a rollback. It plans first, and touches nothing if a step is refused.
+
+Ctrl-C leaves the run as it is: segue run --resume goes on with it.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			arg := ""
+			if len(args) > 0 {
+				arg = args[0]
+			}
+			if arg == "" && !o.resume {
+				return usage(errors.New("name a runbook, or --resume a run"))
+			}
+			return a.carryOut(cmd.Context(), o, arg)
+		},
+	}
+	o.flags(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&o.resume, "resume", false, "go on with a run; default the newest that is not over")
+	f.BoolVar(&o.wait, "wait", false, "wait while another process carries the run out")
+	f.BoolVar(&o.noWait, "no-wait", false, "end with exit code 4 when only a person can move the run on")
+	f.BoolVar(&o.plain, "plain", false, "print lines instead of the live view")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but how it ended")
+	f.DurationVar(&o.ttl, "lease", 15*time.Second, "how long a dead process's lease is waited for")
+	_ = f.MarkHidden("lease")
+	return cmd
+}
+
+func (a *app) carryOut(ctx context.Context, o running, arg string) error {
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	r, err := a.runner(store)
+	if err != nil {
+		return err
+	}
+	r.TTL, r.Wait, r.LeaveWhenWaiting = o.ttl, o.wait, o.noWait
+	var id string
+	if o.resume {
+		if id, err = resolve(ctx, store, arg); err != nil {
+			return usage(err)
+		}
+	} else if id, err = a.begin(ctx, r, o, arg); err != nil {
+		return err
+	}
+	stop := a.show(ctx, store, id, o)
+	s, _, err := r.Run(ctx, id, a.actor)
+	stop()
+	return a.ended(id, s, err)
+}
+
+// begin plans a runbook and makes a run of it.
+func (a *app) begin(ctx context.Context, r *runner.Runner, o running, file string) (string, error) {
+	rb, err := a.parse(file, o.values, false)
+	if err != nil {
+		return "", err
+	}
+	steps, err := r.Plan(ctx, rb)
+	if errors.Is(err, runner.ErrRefused) {
+		return "", fmt.Errorf("%w; nothing was touched:\n%w", err, refusedSteps(steps))
+	}
+	if err != nil {
+		return "", err
+	}
+	return r.Start(ctx, rb, a.actor)
+}
+
+// show shows the run while it goes on, until what it returns is called.
+func (a *app) show(ctx context.Context, store *sqlite.Store, id string, o running) (stop func()) {
+	if o.quiet {
+		return func() {}
+	}
+	return func() {}
+}
+
+// ended says how it ended, in a line, and with an exit code.
+func (a *app) ended(id string, s *engine.State, err error) error {
+	if s == nil {
+		return err
+	}
+	if err != nil && !errors.Is(err, runner.ErrNotFinal) {
+		return fmt.Errorf("%w (the run is %s; segue run --resume %s goes on with it)", err, s.Status, id)
+	}
+	fmt.Fprintf(a.stdout, "run %s: %s", id, s.Status)
+	if s.Pause != nil {
+		fmt.Fprintf(a.stdout, ": %s", s.Pause.Why)
+	}
+	fmt.Fprintln(a.stdout)
+	if code := codeFor(s); code != codeDone {
+		return &exitError{code: code}
+	}
+	return nil
+}

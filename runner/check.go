@@ -1,0 +1,56 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/runbook"
+)
+
+// A Checked is a reading with its check's name.
+type Checked struct {
+	Check string `json:"check"`
+	evidence.Reading
+}
+
+// Check reads the named checks of a runbook once, all at the same time; no
+// name means all of them. The readings come in the order asked for.
+func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string) ([]Checked, error) {
+	if len(names) == 0 {
+		for _, c := range rb.Checks {
+			names = append(names, c.Name)
+		}
+	}
+	w := newWorld(r, rb)
+	defer w.close()
+	l := &loop{r: r, rb: rb, world: w}
+	answers := make([]chan evidence.Reading, len(names))
+	for i, name := range names {
+		def, ok := rb.Check(name)
+		if !ok {
+			return nil, fmt.Errorf("the runbook has no check %q", name)
+		}
+		answers[i] = make(chan evidence.Reading, 1)
+		go l.read(ctx, name, def.Kind.Health, checkWithin, answers[i])
+	}
+	out := make([]Checked, len(names))
+	ctx, cancel := context.WithTimeout(ctx, checkWithin+time.Second)
+	defer cancel()
+	for i, name := range names {
+		out[i].Check = name
+		select {
+		case out[i].Reading = <-answers[i]:
+		case <-ctx.Done():
+			out[i].Reading = evidence.Unsure(fmt.Sprintf("no answer within %s", checkWithin))
+		}
+		if out[i].At.IsZero() {
+			out[i].At = time.Now()
+		}
+	}
+	return out, nil
+}
+
+// checkWithin is how long one check may take when it is asked once.
+const checkWithin = 10 * time.Second
