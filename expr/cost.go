@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 )
 
@@ -17,8 +18,17 @@ func (bySize) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint
 		for _, a := range args {
 			size += min(length(a), maxCompare) / 10
 		}
-	default:
-		return nil
+	case "matches":
+		size = 1
+		for _, a := range args {
+			size *= 1 + length(a)/10
+		}
+	default: // functions on text look at all of it
+		for _, a := range args {
+			if a.Type() == types.StringType || a.Type() == types.BytesType {
+				size += length(a) / 10
+			}
+		}
 	}
 	cost := 1 + uint64(max(0, size)) // #nosec G115 -- not negative
 	return &cost

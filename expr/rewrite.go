@@ -72,7 +72,7 @@ func comparison(e ast.Expr) {
 func plan(env *cel.Env, checked *ast.AST) (cel.Program, error) {
 	rewrite(checked.Expr(), comparison)
 	strict := ast.NewAST(checked.Expr(), checked.SourceInfo())
-	return env.PlanProgram(strict, cel.CostLimit(maxCost), cel.CostTracking(bySize{}), cel.InterruptCheckFrequency(64))
+	return env.PlanProgram(strict, cel.CostLimit(maxCost), cel.CostTracking(bySize{}), cel.InterruptCheckFrequency(16))
 }
 
 // consulted lists the variables that an expression uses, in order.

@@ -61,8 +61,8 @@ func newFakeCatalog() fakeCatalog {
 		must(of(field("subjects", list), str)), must(field("from", str)), must(field("to", str)), of(field("consumers", list), str))
 	add(act, runbook.Kind{Name: "nats.purge", On: "nats", Irreversible: true}, must(field("stream", str)), field("subject", str))
 	add(act, runbook.Kind{Name: "process.env", On: "process"}, must(field("name", str)), must(of(field("set", runbook.Map), str)))
-	add(act, runbook.Kind{Name: "exec", IrreversibleWhen: func(p runbook.Params) bool { return p["undo"] == nil }},
-		must(of(field("run", list), str)), of(field("undo", list), str), field("stdin", runbook.Any))
+	add(act, runbook.Kind{Name: "exec"},
+		must(of(field("run", list), str)), must(of(field("undo", list), str)), field("stdin", runbook.Any))
 	add(act, runbook.Kind{Name: "nginx.split"}, must(field("new", runbook.Percentage)), field("weight", runbook.Number))
 
 	expect := must(field("expect", runbook.Expression))

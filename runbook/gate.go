@@ -51,6 +51,10 @@ func (p *parser) gate(n *yaml.Node, path string) *Gate {
 		m.fault("max-gap", fmt.Sprintf("max-gap (%s) is shorter than every (%s)", FormatDuration(g.MaxGap), FormatDuration(g.Every)),
 			"write at least 2 × every: "+FormatDuration(2*g.Every))
 	}
+	if m.has("max-gap") && g.MaxGap >= g.Every && g.MaxGap < 2*g.Every {
+		p.note(g.Pos, m.path, fmt.Sprintf("max-gap (%s) is less than 2 × every (%s): one answer that is late starts the time anew", FormatDuration(g.MaxGap), FormatDuration(g.Every)),
+			"write at least "+FormatDuration(2*g.Every))
+	}
 	if g.Deadline > 0 && g.Deadline < g.For {
 		m.fault("deadline", fmt.Sprintf("deadline (%s) is shorter than for (%s): the gate can never open", FormatDuration(g.Deadline), FormatDuration(g.For)),
 			"write a longer deadline")

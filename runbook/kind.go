@@ -36,9 +36,6 @@ type Kind struct {
 	Resumable    bool // can continue from a cursor
 	Health       bool // a check that fails when its subject cannot be reached
 	Irreversible bool // cannot be undone: the step must say point-of-no-return
-	// IrreversibleWhen tells for given parameters (an exec without an undo
-	// command) that they cannot be undone. May be nil.
-	IrreversibleWhen func(Params) bool
 }
 
 // FieldError is a Validate error that points at one parameter.

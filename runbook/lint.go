@@ -3,6 +3,7 @@ package runbook
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -31,6 +32,11 @@ func (p *parser) unused(rb *Runbook) {
 	for _, c := range rb.Checks {
 		if !p.used["checks."+c.Name] {
 			p.note(c.Pos, "checks."+c.Name, fmt.Sprintf("no gate, guard, verification or requirement asks the check %s", c.Name), "use it, or remove it")
+		}
+	}
+	for _, role := range slices.Sorted(maps.Keys(rb.Roles)) {
+		if !p.used["roles."+role] {
+			p.note(p.roleAt[role], "roles."+role, fmt.Sprintf("nothing asks for the role %s", role), "use it, or remove it")
 		}
 	}
 }

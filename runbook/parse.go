@@ -43,7 +43,8 @@ type parser struct {
 	conns   map[string]string // name → kind, "" when unknown
 	checks  map[string]*yaml.Node
 	roles   map[string][]string // nil: the runbook does not list them
-	phases  map[string]int      // those read so far
+	roleAt  map[string]Pos
+	phases  map[string]int // those read so far
 	targets map[string]bool
 	steps   *stepIndex
 	used    map[string]bool // "inputs.x", "connections.x", "checks.x"

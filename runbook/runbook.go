@@ -1,6 +1,19 @@
 // Package runbook is the language: the types of a runbook, its parsing with
 // line and column, its JSON Schema, and lint. It knows no driver: what
 // connections, actions and checks exist comes in as a [Catalog].
+//
+// A runbook is YAML 1.2 of one document, without tags and merge keys, at most
+// a megabyte. In its values
+//
+//   - $name as a whole value is an input, with its type;
+//   - ${name} within text is the text of an input (lower case);
+//   - ${NAME} and ${file:/path} refer to the environment of the process that
+//     opens the live system, and stay as they are until then; they may stand
+//     only in parameters of connections, actions and checks that are text;
+//   - $$ is a dollar sign; any other $ ($1, $SYS, a lone one) is itself.
+//
+// Text that is not quoted is text where text is meant: a date stays as it was
+// written, and so does a version number.
 package runbook
 
 import (

@@ -225,16 +225,14 @@ func stepsAhead(list []*yaml.Node, scope string) map[string]bool {
 
 // irreversible checks that what cannot be undone says so.
 func (p *parser) irreversible(m *mapping, s *Step, scope string) {
-	lost := s.Kind.Irreversible || s.Kind.IrreversibleWhen != nil && s.Params != nil && s.Kind.IrreversibleWhen(s.Params)
 	switch {
-	case strings.HasPrefix(scope, "target:") && (lost || s.NoReturn):
+	case strings.HasPrefix(scope, "target:") && (s.Kind.Irreversible || s.NoReturn):
 		p.fault(m.node, m.path, "a step that restores service cannot be irreversible", "use an action that can be undone")
-	case lost && !s.NoReturn && s.Kind.Irreversible:
+	case s.Kind.Irreversible && !s.NoReturn:
 		p.fault(m.node, m.path, s.Kind.Name+" cannot be undone, and the step does not say so", "add `point-of-no-return: true` and say in approve who must agree")
-	case lost && !s.NoReturn:
-		p.fault(m.node, m.path, s.Kind.Name+" with these parameters cannot be undone, and the step does not say so", "say how it is undone, or add `point-of-no-return: true`")
 	}
 	if s.NoReturn && s.Approve == nil {
+		p.note(s.Pos, m.path, "a point of no return that says nothing of approval asks for one, by anyone", "say who must agree, as in `approve: {roles: [lead]}`")
 		s.Approve = &Approval{Count: 1, Pos: s.Pos}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // readRoles reads who may approve and attest as what.
 func (p *parser) readRoles(n *yaml.Node) map[string][]string {
-	p.roles = map[string][]string{}
+	p.roles, p.roleAt = map[string][]string{}, map[string]Pos{}
 	m, ok := p.mapping(n, "roles", "roles")
 	if !ok {
 		p.broken["roles"] = true
@@ -22,6 +22,7 @@ func (p *parser) readRoles(n *yaml.Node) map[string][]string {
 		path := join("roles", role)
 		p.name(m.keys[role], path, role, "a role")
 		p.roles[role] = nil
+		p.roleAt[role] = p.pos(m.keys[role])
 		v, _, ok := p.value(m.vals[role], Field{Name: role, Type: List, Elem: String}, path, false)
 		if !ok {
 			continue
