@@ -68,10 +68,12 @@ type report struct {
 	seen  map[Error]bool
 }
 
+func (r *report) full() bool { return len(r.errs) >= maxErrors }
+
 func (r *report) add(e Error) {
 	e.Problem = oneLine.Replace(e.Problem)
 	e.Remedy = oneLine.Replace(e.Remedy)
-	if len(r.errs) >= maxErrors || r.seen[e] {
+	if r.full() || r.seen[e] {
 		return
 	}
 	if r.seen == nil {

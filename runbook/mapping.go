@@ -34,7 +34,7 @@ func (p *parser) mapping(n *yaml.Node, path, what string) (*mapping, bool) {
 	m := &mapping{p: p, node: n, path: path, keys: map[string]*yaml.Node{}, vals: map[string]*yaml.Node{}, meant: map[string]bool{}}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := deref(n.Content[i]), n.Content[i+1]
-		if !p.spend(k, path, nodeWork) {
+		if !p.spend(k, path, nodeWork) || p.report.full() {
 			return nil, false
 		}
 		switch first, dup := m.keys[k.Value]; {
