@@ -1,0 +1,41 @@
+package prometheus
+
+import (
+	"testing"
+
+	"github.com/segue-run/segue/driver/drivertest"
+	"github.com/segue-run/segue/evidence"
+)
+
+const asWritten = `
+segue: v1
+name: all-of-prometheus
+connections:
+  prom: {prometheus: {url: "${PROMETHEUS_URL}", timeout: 5s}}
+checks:
+  up:     {promql: {on: prom, query: "up", above: 0}}
+  slow:   {promql: {on: prom, query: "scrape_duration_seconds", below: 10.5, above: 0, series: each, max-age: 1m}}
+  number: {promql: {on: prom, query: "up", expect: "value == 1"}}
+  page:   {metrics: {url: "${PAGE}", metric: written_total, labels: {result: success}, below: 100, series: sum, timeout: 5s}}
+  errors: {ratio: {on: prom, bad: 'written_total{result=~"dlq|retry"}', total: written_total, below: 10%, window: 5m, min-samples: 20, max-age: 2m}}
+  direct: {ratio: {url: "${PAGE}", bad: 'written_total{result=~"dlq|retry"}', total: written_total, below: 0.1%}}
+phases:
+  - name: one
+    require: [up, slow, number, page, errors, direct]
+`
+
+func TestPartsWorkAsWritten(t *testing.T) {
+	s := server(t)
+	prom.set(`written_total{result="success"}`, 7)
+	shows(t, s, "written_total", 7)
+	made := drivertest.Make(t, asWritten, map[string]string{"PROMETHEUS_URL": prom.url, "PAGE": prom.exporter.URL}, Parts()...)
+	want := map[string]evidence.Verdict{
+		"up": evidence.Pass, "slow": evidence.Pass, "number": evidence.Pass, "page": evidence.Pass,
+		"errors": evidence.Unknown, "direct": evidence.Unknown, // one look has no increments
+	}
+	for name, check := range made.Checks {
+		if r := check.Read(t.Context()); r.Verdict != want[name] {
+			t.Errorf("%s: %+v, want %v", name, r, want[name])
+		}
+	}
+}
