@@ -62,7 +62,7 @@ func TestChecksOfAServerThatStopsOrHangs(t *testing.T) {
 
 func TestPoolFailsWhenNoConnectionIsLeft(t *testing.T) {
 	url := server.Database(t)
-	postgrestest.Exec(t, url, `create role one login password 'one' connection limit 1`)
+	postgrestest.Exec(t, url, `drop role if exists one; create role one login password 'one' connection limit 1`)
 	db := connect(t, strings.Replace(url, postgrestest.User+":pg%2Fsecret+of%20tests@", "one:one@", 1))
 	if r := (&poolUse{db, 0.001}).Read(t.Context()); r.Verdict != evidence.Fail || !strings.Contains(r.Detail, "of 40 connections") {
 		t.Errorf("over its bound: %+v", r)
@@ -70,6 +70,23 @@ func TestPoolFailsWhenNoConnectionIsLeft(t *testing.T) {
 	other := connect(t, strings.Replace(url, postgrestest.User+":pg%2Fsecret+of%20tests@", "one:one@", 1))
 	if r := (&poolUse{other, 80}).Read(t.Context()); r.Verdict != evidence.Fail || !strings.Contains(r.Detail, "no connection is left") {
 		t.Errorf("none left: %+v", r)
+	}
+}
+
+func TestPoolCountsTheSessionsOfOthers(t *testing.T) {
+	s := postgrestest.Start(t)
+	postgrestest.Exec(t, s.URL("postgres"), `create role lowly login password 'lowly'`)
+	for range 3 {
+		db := connect(t, s.URL("template1"))
+		conn, err := db.pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(conn.Release)
+	}
+	db := connect(t, strings.Replace(s.URL("postgres"), postgrestest.User+":pg%2Fsecret+of%20tests@", "lowly:lowly@", 1))
+	if r := (&poolUse{db, 80}).Read(t.Context()); r.Value != "10 % (4 of 40)" {
+		t.Errorf("three sessions of another role and its own: %+v", r)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestIdentityIsTheSameByAnyAddress(t *testing.T) {
 func TestIdentityWithoutTheRightToSeeTheControlFile(t *testing.T) {
 	s, url := server.Server(t), server.Database(t)
 	postgrestest.Exec(t, url, `revoke execute on function pg_control_system() from public;
-		create role lowly login password 'lowly'`)
+		drop role if exists lowly; create role lowly login password 'lowly'`)
 	db := connect(t, strings.Replace(url, postgrestest.User+":pg%2Fsecret+of%20tests@", "lowly:lowly@", 1))
 	id, err := db.ID(t.Context())
 	if err != nil {
