@@ -65,6 +65,9 @@ func (s *Server) close() {
 		_ = s.stop(syscall.SIGQUIT)
 	}
 	_ = os.RemoveAll(s.dir)
+	if s.leash != nil {
+		_ = s.leash.Close()
+	}
 }
 
 // signal reaches the server and each of its sessions, which are sessions of

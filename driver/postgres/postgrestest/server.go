@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -32,6 +33,8 @@ type Server struct {
 	bin  string
 	port int
 	cred *syscall.Credential
+
+	leash io.Closer // while it is open, the watch lets the server live
 
 	cmd  *exec.Cmd
 	gone chan struct{} // closed when cmd has ended
@@ -72,6 +75,9 @@ func start() (_ *Server, err error) {
 			return nil, fmt.Errorf("directory of the server: %w", err)
 		}
 	}
+	if s.leash, err = watch(dir); err != nil {
+		return nil, err
+	}
 	pw := filepath.Join(dir, "pw")
 	if err := os.WriteFile(pw, []byte(Password), 0o644); err != nil { //nolint:gosec // in a directory of mode 0700
 		return nil, fmt.Errorf("password file: %w", err)
@@ -85,6 +91,23 @@ func start() (_ *Server, err error) {
 		return nil, err
 	}
 	return s, s.launch()
+}
+
+// watch ends the server and removes its directory when this process has died
+// without doing so: killed, or out of its time.
+func watch(dir string) (io.Closer, error) {
+	const wait = `cat; kill -QUIT $(head -n 1 "$0/data/postmaster.pid"); rm -rf "$0"`
+	cmd := exec.Command("sh", "-c", wait, dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // no Ctrl-C of ours reaches it
+	leash, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("watch over the server: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("watch over the server: %w", err)
+	}
+	go func() { _ = cmd.Wait() }()
+	return leash, nil
 }
 
 // binaries is the directory of the newest PostgreSQL that Debian installed.
