@@ -125,6 +125,11 @@ func (a *consumerAction) Apply(ctx context.Context, e driver.Effect) (state.Stat
 	return a.shown(ctx, e.Want[a.id])
 }
 
+// Resume goes on after a crash between the update and the pause.
+func (a *consumerAction) Resume(ctx context.Context, e driver.Effect) (state.State, error) {
+	return a.Apply(ctx, e)
+}
+
 // shown waits until the consumer's leader shows the fields: it may be a
 // moment behind the reply.
 func (a *consumerAction) shown(ctx context.Context, fields state.Fields) (state.State, error) {
@@ -169,11 +174,10 @@ func (a *consumerAction) change(ctx context.Context, e driver.Effect, info *cons
 		}
 	}
 	if v, owned := fields["paused"]; owned && flag(v) != info.Paused {
-		until := time.Time{}
 		if flag(v) {
-			until = forever()
+			return a.c.pause(ctx, e.Mine, a.p.Stream, a.p.Name, forever())
 		}
-		return a.c.pause(ctx, e.Mine, a.p.Stream, a.p.Name, until)
+		return a.c.resume(ctx, e.Mine, a.p.Stream, a.p.Name)
 	}
 	return nil
 }

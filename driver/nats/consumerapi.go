@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 )
 
 // consumerInfo is what CONSUMER.INFO says, as the consumer's leader sees it.
@@ -57,7 +56,7 @@ func putFilters(cfg config, set []string) {
 // consumer returns nil if the stream, or the consumer on it, is not there.
 func (c *Conn) consumer(ctx context.Context, stream, name string) (*consumerInfo, error) {
 	var info consumerInfo
-	err := c.call(ctx, read, "$JS.API.CONSUMER.INFO."+stream+"."+name, nil, &info)
+	err := c.ask(ctx, "$JS.API.CONSUMER.INFO."+stream+"."+name, nil, &info)
 	if hasCode(err, errNoStream) || hasCode(err, errNoConsumer) {
 		return nil, nil //nolint:nilnil // absence is an answer
 	}
@@ -77,7 +76,7 @@ func (c *Conn) consumers(ctx context.Context, stream string) (all []consumerInfo
 			Missing   []string          `json:"missing"`
 			Offline   map[string]string `json:"offline"`
 		}
-		err := c.call(ctx, read, "$JS.API.CONSUMER.LIST."+stream, map[string]int{"offset": len(all) + len(missing)}, &page)
+		err := c.ask(ctx, "$JS.API.CONSUMER.LIST."+stream, map[string]int{"offset": len(all) + len(missing)}, &page)
 		if err != nil {
 			return nil, nil, fmt.Errorf("list the consumers of stream %s: %w", stream, err)
 		}
@@ -97,45 +96,18 @@ func (c *Conn) consumers(ctx context.Context, stream string) (all []consumerInfo
 func (c *Conn) writeConsumer(ctx context.Context, mine func() error, stream, name string, cfg config) error {
 	cfg["durable_name"], cfg["name"] = compact(name), compact(name)
 	req := map[string]any{"stream_name": stream, "config": cfg}
-	if err := c.call(ctx, mine, "$JS.API.CONSUMER.CREATE."+stream+"."+name, req, nil); err != nil {
+	if err := c.tell(ctx, mine, "$JS.API.CONSUMER.CREATE."+stream+"."+name, req, nil); err != nil {
 		return fmt.Errorf("write consumer %s of stream %s: %w", name, stream, err)
 	}
 	return nil
 }
 
 func (c *Conn) deleteConsumer(ctx context.Context, mine func() error, stream, name string) error {
-	err := c.call(ctx, mine, "$JS.API.CONSUMER.DELETE."+stream+"."+name, nil, nil)
+	err := c.tell(ctx, mine, "$JS.API.CONSUMER.DELETE."+stream+"."+name, nil, nil)
 	if err != nil && !hasCode(err, errNoConsumer) && !hasCode(err, errNoStream) {
 		return fmt.Errorf("delete consumer %s of stream %s: %w", name, stream, err)
 	}
 	return nil
-}
-
-// pause stops deliveries until a time, the zero time resumes them, and waits
-// until the consumer's leader shows it.
-func (c *Conn) pause(ctx context.Context, mine func() error, stream, name string, until time.Time) error {
-	req := map[string]any{}
-	if !until.IsZero() {
-		req["pause_until"] = until.UTC()
-	}
-	if err := c.call(ctx, mine, "$JS.API.CONSUMER.PAUSE."+stream+"."+name, req, nil); err != nil {
-		return fmt.Errorf("%s consumer %s of stream %s: %w", pauseWord(until), name, stream, err)
-	}
-	err := await(ctx, func() (bool, error) {
-		info, err := c.consumer(ctx, stream, name)
-		return err == nil && info != nil && info.Paused == !until.IsZero(), err
-	})
-	if err != nil {
-		return fmt.Errorf("%s: wait for consumer %s of stream %s to %s: %w", c, name, stream, pauseWord(until), err)
-	}
-	return nil
-}
-
-func pauseWord(until time.Time) string {
-	if until.IsZero() {
-		return "resume"
-	}
-	return "pause"
 }
 
 // reset makes a consumer start at a sequence. Right after a create its leader
@@ -143,7 +115,7 @@ func pauseWord(until time.Time) string {
 func (c *Conn) reset(ctx context.Context, mine func() error, stream, name string, seq uint64) error {
 	var err error
 	for range 20 {
-		err = c.call(ctx, mine, "$JS.API.CONSUMER.RESET."+stream+"."+name, map[string]uint64{"seq": seq}, nil)
+		err = c.tell(ctx, mine, "$JS.API.CONSUMER.RESET."+stream+"."+name, map[string]uint64{"seq": seq}, nil)
 		if err == nil || !hasCode(err, errInvalidReset) {
 			break
 		}

@@ -68,7 +68,9 @@ func (c *Conn) expectOwner(ctx context.Context, pattern, stream string) error {
 	defer cancel()
 	err := await(ctx, func() (bool, error) {
 		owner, _, err := c.fence(ctx, concrete(pattern))
-		seen = owner
+		if err == nil {
+			seen = owner
+		}
 		return owner == stream, err
 	})
 	if err != nil && seen != stream {

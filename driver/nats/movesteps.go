@@ -218,7 +218,7 @@ func (m *move) resume(ctx context.Context, e driver.Effect) error {
 			return fmt.Errorf("%s: consumer %s of stream %s is gone", m.c, name, m.p.To)
 		}
 		if now.Paused {
-			if err := m.c.pause(ctx, e.Mine, m.p.To, name, time.Time{}); err != nil {
+			if err := m.c.resume(ctx, e.Mine, m.p.To, name); err != nil {
 				return err
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/segue-run/segue/driver"
 )
@@ -64,7 +63,7 @@ func (m *move) release(ctx, deadline context.Context, e driver.Effect, name stri
 		return err
 	}
 	if now.Paused && !(flag(was["paused"]) && now.drained()) {
-		if err := m.c.pause(ctx, e.Mine, m.p.To, name, time.Time{}); err != nil {
+		if err := m.c.resume(ctx, e.Mine, m.p.To, name); err != nil {
 			return err
 		}
 	}

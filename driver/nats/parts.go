@@ -10,7 +10,7 @@ func Parts() []driver.Part {
 		driver.Connects(driver.About{Name: kind, Doc: "A NATS cluster with JetStream, as a user of one account."}, open),
 
 		driver.Acts(driver.About{Name: "nats.stream", On: kind, Doc: "Creates or updates a stream; only the settings that are given are owned."}, newStream),
-		driver.Acts(driver.About{Name: "nats.consumer", On: kind, Doc: "Creates or updates a durable consumer; only the settings that are given are owned."}, newConsumer),
+		driver.Acts(driver.About{Name: "nats.consumer", On: kind, Resumable: true, Doc: "Creates or updates a durable consumer; only the settings that are given are owned."}, newConsumer),
 		driver.Acts(driver.About{Name: "nats.move", On: kind, Resumable: true, Doc: "Moves subjects from one stream to another: cut, attach, old workers finish, new workers start. For a few milliseconds nothing owns the subjects: publishers must retry."}, newMove),
 
 		driver.Checks(driver.About{Name: "nats.healthy", On: kind, Doc: "All nodes answer, there is a meta leader, and every stream and consumer has a leader and current replicas."}, newHealthy),

@@ -25,8 +25,10 @@ func TestStreamCreateWalks(t *testing.T) {
 			t.Cleanup(func() { _ = b.js.DeleteStream(context.Background(), name) })
 			p := runbook.Params{"on": "bus", "name": name, "subjects": []any{space("new") + ".>"}, "max-age": 48 * time.Hour, "replicas": int64(3), "compression": "s2"}
 			return drivertest.World{
-				Action:  func() driver.Action { return b.action("nats.stream", p) },
-				Disturb: func(ctx context.Context) error { return b.edit(ctx, name, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }) },
+				Action: func() driver.Action { return b.action("nats.stream", p) },
+				Disturb: func(ctx context.Context) error {
+					return b.edit(ctx, name, func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour })
+				},
 			}
 		},
 	})
@@ -41,8 +43,10 @@ func TestStreamUpdateWalks(t *testing.T) {
 			b.stream(name, sub+".a", sub+".b")
 			p := runbook.Params{"on": "bus", "name": name, "subjects": []any{sub + ".b", sub + ".c"}, "max-age": 72 * time.Hour, "description": "mine"}
 			return drivertest.World{
-				Action:  func() driver.Action { return b.action("nats.stream", p) },
-				Disturb: func(ctx context.Context) error { return b.edit(ctx, name, func(c *jetstream.StreamConfig) { c.Description = "theirs" }) },
+				Action: func() driver.Action { return b.action("nats.stream", p) },
+				Disturb: func(ctx context.Context) error {
+					return b.edit(ctx, name, func(c *jetstream.StreamConfig) { c.Description = "theirs" })
+				},
 			}
 		},
 	})

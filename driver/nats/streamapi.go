@@ -50,7 +50,7 @@ func (i *streamInfo) subjects() []string { return subjectsOf(i.name(), i.Config)
 // stream returns nil if there is no such stream.
 func (c *Conn) stream(ctx context.Context, name string) (*streamInfo, error) {
 	var info streamInfo
-	err := c.call(ctx, read, "$JS.API.STREAM.INFO."+name, nil, &info)
+	err := c.ask(ctx, "$JS.API.STREAM.INFO."+name, nil, &info)
 	if hasCode(err, errNoStream) {
 		return nil, nil //nolint:nilnil // absence is an answer
 	}
@@ -63,7 +63,7 @@ func (c *Conn) stream(ctx context.Context, name string) (*streamInfo, error) {
 func (c *Conn) createStream(ctx context.Context, mine func() error, name string, cfg config) (*streamInfo, error) {
 	cfg["name"] = compact(name)
 	var info streamInfo
-	if err := c.call(ctx, mine, "$JS.API.STREAM.CREATE."+name, cfg, &info); err != nil {
+	if err := c.tell(ctx, mine, "$JS.API.STREAM.CREATE."+name, cfg, &info); err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", name, err)
 	}
 	return &info, nil
@@ -71,7 +71,7 @@ func (c *Conn) createStream(ctx context.Context, mine func() error, name string,
 
 func (c *Conn) updateStream(ctx context.Context, mine func() error, name string, cfg config) (*streamInfo, error) {
 	var info streamInfo
-	if err := c.call(ctx, mine, "$JS.API.STREAM.UPDATE."+name, cfg, &info); err != nil {
+	if err := c.tell(ctx, mine, "$JS.API.STREAM.UPDATE."+name, cfg, &info); err != nil {
 		return nil, fmt.Errorf("update stream %s: %w", name, err)
 	}
 	return &info, nil
@@ -95,7 +95,7 @@ func (c *Conn) setSubjects(ctx context.Context, mine func() error, info *streamI
 }
 
 func (c *Conn) deleteStream(ctx context.Context, mine func() error, name string) error {
-	err := c.call(ctx, mine, "$JS.API.STREAM.DELETE."+name, nil, nil)
+	err := c.tell(ctx, mine, "$JS.API.STREAM.DELETE."+name, nil, nil)
 	if err != nil && !hasCode(err, errNoStream) {
 		return fmt.Errorf("delete stream %s: %w", name, err)
 	}
@@ -112,7 +112,7 @@ func (c *Conn) streams(ctx context.Context) (all []streamInfo, missing []string,
 			Missing []string          `json:"missing"`
 			Offline map[string]string `json:"offline"`
 		}
-		if err := c.call(ctx, read, "$JS.API.STREAM.LIST", map[string]int{"offset": len(all) + len(missing)}, &page); err != nil {
+		if err := c.ask(ctx, "$JS.API.STREAM.LIST", map[string]int{"offset": len(all) + len(missing)}, &page); err != nil {
 			return nil, nil, fmt.Errorf("list the streams of account %s: %w", c.account, err)
 		}
 		all = append(all, page.Streams...)
@@ -155,7 +155,7 @@ func (c *Conn) message(ctx context.Context, stream string, req map[string]any) (
 			Data    []byte `json:"data"`
 		} `json:"message"`
 	}
-	err := c.call(ctx, read, "$JS.API.STREAM.MSG.GET."+stream, req, &reply)
+	err := c.ask(ctx, "$JS.API.STREAM.MSG.GET."+stream, req, &reply)
 	if hasCode(err, errNoMessage) {
 		return nil, nil //nolint:nilnil // absence is an answer
 	}
@@ -172,7 +172,7 @@ func (c *Conn) message(ctx context.Context, stream string, req map[string]any) (
 
 func (c *Conn) deleteMessage(ctx context.Context, mine func() error, stream string, seq uint64) error {
 	req := map[string]any{"seq": seq, "no_erase": true}
-	err := c.call(ctx, mine, "$JS.API.STREAM.MSG.DELETE."+stream, req, nil)
+	err := c.tell(ctx, mine, "$JS.API.STREAM.MSG.DELETE."+stream, req, nil)
 	if _, refused := errors.AsType[*replyError](err); refused {
 		if m, lookErr := c.message(ctx, stream, map[string]any{"seq": seq}); lookErr == nil && m == nil {
 			return nil // it is not there any more
