@@ -1,0 +1,43 @@
+package report_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/report"
+	"github.com/segue-run/segue/runner"
+	"github.com/segue-run/segue/runner/sim"
+)
+
+const holder = "here pid 7 (boot 1, pid:[1], started 9)"
+
+func TestStatusAndWhy(t *testing.T) {
+	told := stories(t)
+	whole, broken := told["completed"], told["rolled-back"]
+	asked := recorded(t, "asked", sim.Plan{Seed: 1, Runbook: asking, Patience: 3, Signals: map[int64]engine.Signal{
+		3: {Kind: engine.SignalApprove, Actor: "operator", Role: "lead", Of: "one"},
+	}})
+	gating := until(whole, after(t, whole, "gate.opened"))
+	tests := map[string]struct {
+		h      *runner.History
+		seen   []report.Seen
+		holder string
+		now    time.Time
+	}{
+		"applying":     {until(whole, after(t, whole, "step.intent")), nil, holder, last(gating)},
+		"gating":       {gating, passing(last(gating), 4, "a-is-two", "not-broken"), holder, last(gating).Add(2200 * time.Millisecond)},
+		"nobody":       {gating, nil, "", last(gating)},
+		"completed":    {whole, nil, "", last(whole).Add(time.Hour)},
+		"rolling-back": {until(broken, after(t, broken, "undo.done")), nil, holder, last(broken)},
+		"rolled-back":  {broken, nil, "", last(broken).Add(time.Hour)},
+		"people":       {asked, nil, holder, last(asked).Add(90 * time.Second)},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, d := report.Live(c.h, c.seen, c.now)
+			golden(t, "status-"+name+".txt", report.Status(c.h, s, d, c.holder, c.now).Text())
+			golden(t, "why-"+name+".txt", report.Why(c.h, s, d, c.holder, c.now).Text())
+		})
+	}
+}
