@@ -1,0 +1,68 @@
+# `make` lists what there is. Everything here is a plain command that also
+# works by hand; only the versions and the order are worth keeping.
+
+export PATH := $(PATH):/usr/local/go/bin
+
+GO         ?= go
+# Tests build the same programs without -trimpath; CI clears it to compile
+# the dependencies once.
+BUILDFLAGS ?= -trimpath
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS    := -X main.version=$(VERSION)
+SEEDS      ?= 100000
+FUZZTIME   ?= 5m
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing on this Debian machine; needs no network once done
+	script/setup
+
+.PHONY: build
+build: setup ## build segue, athlete-ally, nats-server and process-compose into bin/
+	$(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)' -o bin/segue ./cmd/segue
+	$(GO) build $(BUILDFLAGS) -o bin/athlete-ally ./examples/athlete-ally
+
+.PHONY: demo
+demo: build ## bring a live system up, migrate it under load, and count every message
+	bin/athlete-ally demo
+
+.PHONY: test
+test: setup ## set up and pass the tests
+	$(GO) test $(TESTFLAGS) ./...
+
+.PHONY: race
+race: setup ## the tests under the race detector, with fewer simulations
+	script/race $(TESTFLAGS)
+
+.PHONY: lint
+lint: ## golangci-lint (its first build takes minutes)
+	script/setup --lint
+	bin/golangci-lint run ./...
+
+.PHONY: fmt
+fmt: ## format all Go code
+	script/setup --lint
+	bin/golangci-lint fmt ./...
+
+.PHONY: schema
+schema: build ## write schema/segue-v1.schema.json from the built-in drivers
+	bin/segue schema > schema/.new && mv schema/.new schema/segue-v1.schema.json
+
+.PHONY: soak
+soak: setup ## long simulations and fuzzing: SEEDS=100000 FUZZTIME=5m
+	$(GO) test ./runner/sim -timeout 0 -seeds $(SEEDS)
+	$(GO) test ./runbook -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME)
+	$(GO) test ./expr -run '^$$' -fuzz '^FuzzExpression$$' -fuzztime $(FUZZTIME)
+
+.PHONY: bench
+bench: setup ## benchmarks of the journal, the language and the expressions
+	$(GO) test -run '^$$' -bench . -benchmem ./journal/sqlite ./runbook ./expr
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist
