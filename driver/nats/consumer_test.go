@@ -20,7 +20,7 @@ func TestConsumerCreateWalks(t *testing.T) {
 		Secrets: shared.Secrets(),
 		World: func(t testing.TB) drivertest.World {
 			name, sub := unique("CONS"), space("cons")
-			b.stream(name, sub+".>")
+			b.in(t, 1).stream(name, sub+".>")
 			p := runbook.Params{
 				"on": "bus", "stream": name, "name": "worker", "filter": sub + ".x", "paused": true,
 				"ack": "explicit", "ack-wait": 15 * time.Second, "max-deliver": int64(5), "deliver": "all", "replay": "instant",
@@ -39,7 +39,7 @@ func TestConsumerUpdateWalks(t *testing.T) {
 		Secrets: shared.Secrets(),
 		World: func(t testing.TB) drivertest.World {
 			name, sub := unique("CONS"), space("cons")
-			b.stream(name, sub+".>")
+			b.in(t, 1).stream(name, sub+".>")
 			b.durable(name, "worker", sub+".x")
 			p := runbook.Params{"on": "bus", "stream": name, "name": "worker", "filters": []any{sub + ".x", sub + ".y"}, "ack-wait": time.Minute, "paused": true}
 			return drivertest.World{

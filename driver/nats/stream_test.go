@@ -40,7 +40,7 @@ func TestStreamUpdateWalks(t *testing.T) {
 		Secrets: shared.Secrets(),
 		World: func(t testing.TB) drivertest.World {
 			name, sub := unique("OLD"), space("old")
-			b.stream(name, sub+".a", sub+".b")
+			b.in(t, 1).stream(name, sub+".a", sub+".b")
 			p := runbook.Params{"on": "bus", "name": name, "subjects": []any{sub + ".b", sub + ".c"}, "max-age": 72 * time.Hour, "description": "mine"}
 			return drivertest.World{
 				Action: func() driver.Action { return b.action("nats.stream", p) },
