@@ -32,7 +32,8 @@ func TestDiffListsWhatDiffers(t *testing.T) {
 			Face{"r/1": {"x": raw(`{"$sealed":"ab"}`)}}, Face{"r/1": {"x": raw(`{"$sealed":"cd"}`)}}, []string{"r 1 x: (sealed) → (sealed)"},
 		},
 		"ordered by resource and field": {
-			Face{}, Face{"r/2": {"a": raw("1")}, "r/1": {"b": raw("1"), "a": raw("1")}},
+			Face{},
+			Face{"r/2": {"a": raw("1")}, "r/1": {"b": raw("1"), "a": raw("1")}},
 			[]string{"r 1 a: (none) → 1", "r 1 b: (none) → 1", "r 2 a: (none) → 1"},
 		},
 	} {
