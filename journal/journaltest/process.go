@@ -31,10 +31,8 @@ func Main(m *testing.M, open func(location string) (journal.Store, error)) {
 	if location == "" {
 		os.Exit(m.Run())
 	}
-	if err := write(context.Background(), location, open); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, write(context.Background(), location, open))
+	os.Exit(1)
 }
 
 // write appends until it is killed and prints each sequence it was promised.

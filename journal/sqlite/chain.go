@@ -29,7 +29,7 @@ func after(sum []byte) *chain {
 
 // add moves the chain over a record.
 func (c *chain) add(r journal.Record) {
-	b := append(c.buf[:0], c.sum[:]...)
+	b := append(c.buf[:0], c.sum[:]...) //nolint:gocritic // the buffer is given back below
 	for _, n := range []int64{r.Seq, nanos(r.At), r.Epoch, int64(r.Version), int64(len(r.Type)), int64(len(r.Data))} {
 		b = binary.BigEndian.AppendUint64(b, uint64(n)) //nolint:gosec // bits, not a number
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	journaltest.Main(m, func(dir string) (journal.Store, error) { return openStore(dir) })
+	journaltest.Main(m, openStore)
 }
 
 func TestStore(t *testing.T) {
