@@ -57,7 +57,7 @@ func (id *identity) own(l layout) error {
 		if filepath.Dir(path) == l.path("bin") {
 			return nil
 		}
-		return os.Lchown(path, int(id.uid), int(id.gid))
+		return os.Lchown(path, int(id.uid), int(id.gid)) //nolint:gosec // in a directory that we have just made
 	})
 	if err != nil {
 		return fmt.Errorf("hand %s over to nobody: %w", l, err)
