@@ -1,0 +1,113 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// replica is one process of a service as it was found.
+type replica struct {
+	name   string
+	status status
+	// definition is nil while the replica is being replaced: until its old
+	// process has ended process-compose knows of no definition.
+	definition definition
+}
+
+// service finds the replicas of a service, in order.
+func (c *Conn) service(ctx context.Context, name string) ([]replica, error) {
+	if err := c.settle(ctx); err != nil {
+		return nil, err
+	}
+	all, err := c.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := slices.DeleteFunc(slices.Clone(all), func(s status) bool { return !isReplica(s.Name, name) })
+	for _, missing := range gaps(name, found) {
+		// Who is being replaced is in no list, and can still be asked for.
+		switch s, err := c.status(ctx, missing); {
+		case err == nil:
+			found = append(found, s)
+		case !unknown(err):
+			return nil, err
+		}
+	}
+	if len(found) == 0 {
+		found = slices.DeleteFunc(slices.Clone(all), func(s status) bool { return s.Namespace != name })
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s has no service %s (it has %s)", c, name, strings.Join(services(all), ", "))
+	}
+	slices.SortFunc(found, func(a, b status) int { return inOrder(a.Name, b.Name) })
+	out := make([]replica, len(found))
+	for i, s := range found {
+		out[i] = replica{name: s.Name, status: s}
+		if out[i].definition, err = c.definition(ctx, s.Name); err != nil && !unknown(err) {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// isReplica reports whether a process is the service NAME or one of NAME-0,
+// NAME-1 ….
+func isReplica(process, service string) bool {
+	number, ok := strings.CutPrefix(process, service)
+	return ok && (number == "" || isNumber(number))
+}
+
+func isNumber(s string) bool {
+	n, ok := strings.CutPrefix(s, "-")
+	_, err := strconv.ParseUint(n, 10, 16)
+	return ok && err == nil
+}
+
+// gaps are names that replicas beside those found would have.
+func gaps(service string, found []status) []string {
+	if len(found) == 0 {
+		return []string{service, service + "-0"}
+	}
+	numbered, next, width := map[int]bool{}, 0, 1
+	for _, s := range found {
+		digits, ok := strings.CutPrefix(s.Name, service+"-")
+		if n, err := strconv.Atoi(digits); ok && err == nil {
+			numbered[n], next, width = true, max(next, n+1), len(digits)
+		}
+	}
+	if next == 0 {
+		return nil
+	}
+	var out []string
+	for n := range next + 1 {
+		if !numbered[n] {
+			out = append(out, fmt.Sprintf("%s-%0*d", service, width, n))
+		}
+	}
+	return out
+}
+
+// inOrder puts web-2 before web-10.
+func inOrder(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
+// services are the names by which somebody may have meant a service.
+func services(all []status) []string {
+	var names []string
+	for _, s := range all {
+		name := s.Name
+		if i := strings.LastIndexByte(name, '-'); i > 0 && isNumber(name[i:]) {
+			name = name[:i]
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
