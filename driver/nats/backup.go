@@ -182,6 +182,9 @@ func (a *backup) Undo(_ context.Context, e driver.Effect) error {
 	if err != nil || m == nil || len(e.Before[a.id]) > 0 {
 		return err
 	}
+	if err := e.Mine(); err != nil { // it is for whoever holds the lease to report
+		return err
+	}
 	return &driver.Kept{
 		What:   "backup " + dir,
 		Cost:   fmt.Sprintf("a copy of the %d messages that stream %s held; it is in nobody's way", m.Messages, a.p.Stream),

@@ -43,8 +43,7 @@ func (p *topology) action() driver.Action { return p.bench.action("nats.move", p
 func TestMoveWalks(t *testing.T) {
 	b := newBench(t)
 	for name, prepare := range map[string]func(*topology){
-		"three replicas": func(*topology) {},
-		"no durable yet, an earlier message on the new stream": func(p *topology) {
+		"three replicas, no durable yet, an earlier message on the new stream": func(p *topology) {
 			if _, err := p.js.Publish(p.t.Context(), closedSubject(p.to), nil); err != nil {
 				p.t.Fatal(err)
 			}
@@ -58,11 +57,12 @@ func TestMoveWalks(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			drivertest.Walk(t, drivertest.Subject{
 				Secrets: shared.Secrets(),
 				World: func(t testing.TB) drivertest.World {
 					replicas := 1
-					if name == "three replicas" {
+					if strings.HasPrefix(name, "three") {
 						replicas = 3
 					}
 					p := newTopology(b.in(t, replicas))

@@ -30,7 +30,7 @@ func (c *Conn) pause(ctx context.Context, mine func() error, stream, name string
 // soon; "soon" grows until the leader was seen to have heard of it before it
 // was over.
 func (c *Conn) resume(ctx context.Context, mine func() error, stream, name string) error {
-	for soon := 100 * time.Millisecond; ; soon *= 2 {
+	for soon := 50 * time.Millisecond; ; soon *= 2 {
 		until := time.Now().Add(soon).UTC().Truncate(time.Microsecond)
 		if err := c.pauseUntil(ctx, mine, stream, name, until); err != nil {
 			return fmt.Errorf("resume consumer %s of stream %s: %w", name, stream, err)

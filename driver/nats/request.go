@@ -51,7 +51,8 @@ const (
 	callTimeout = 10 * time.Second       // for one request with all its attempts, unless ctx ends earlier
 	attempt     = 2 * time.Second        // for one attempt
 	firstAsk    = 250 * time.Millisecond // for the first attempt of a question
-	again       = 25 * time.Millisecond  // between attempts and between looks at what is awaited
+	again       = 20 * time.Millisecond  // between attempts
+	rarely      = 100 * time.Millisecond // between looks at what is long in coming
 	grace       = 100 * time.Millisecond // for what must still be done after ctx was cancelled
 )
 
@@ -158,19 +159,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// await looks until look says done, or ctx ends.
+// await looks until look says done, or ctx ends; often at first, then less so.
 func await(ctx context.Context, look func() (done bool, err error)) error {
-	tick := time.NewTicker(again)
-	defer tick.Stop()
-	for {
+	for wait := 5 * time.Millisecond; ; wait = min(wait*3/2, rarely) {
 		done, err := look()
 		if done || err != nil {
 			return err
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
