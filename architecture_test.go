@@ -41,7 +41,7 @@ var house = map[string][]string{
 	"engine":              {"evidence", "runbook", "state"},
 	"journal":             {"journal"},
 	"driver":              {"evidence", "expr", "runbook", "state"},
-	"driver/":             {"driver", "*", "evidence", "expr", "runbook", "state"},
+	"driver/":             {"driver", "*", "evidence", "expr", "runbook", "secret", "state"},
 	"runner":              {"driver", "engine", "evidence", "expr", "journal", "runbook", "secret", "state"},
 	"runner/sim":          {"driver", "engine", "evidence", "journal", "journal/memory", "runbook", "runner", "secret", "state"},
 	"report":              {"driver", "engine", "evidence", "journal", "runbook", "runner", "secret", "state"},
