@@ -20,21 +20,21 @@ const Version = 1
 
 // Created begins a run: it pins the runbook's text and inputs.
 type Created struct {
-	Name   string            `json:"name"`
-	File   string            `json:"file"`
-	Digest string            `json:"digest"` // of Text, sha256 in hex
-	Text   string            `json:"text"`
-	Values map[string]string `json:"values,omitempty"`
-	Actor  string            `json:"actor"`
-	Segue  string            `json:"segue"` // version of the program
+	Name     string   `json:"name"`
+	File     string   `json:"file"`
+	Digest   string   `json:"digest"` // of Text, sha256 in hex
+	Text     string   `json:"text"`
+	Settings []string `json:"settings,omitempty"` // of its inputs, name=value
+	Actor    string   `json:"actor"`
+	Segue    string   `json:"segue"` // version of the program
 }
 
 // Amended replaces the runbook's text for phases that have not started.
 type Amended struct {
-	Text   string            `json:"text"`
-	Digest string            `json:"digest"`
-	Values map[string]string `json:"values,omitempty"`
-	Actor  string            `json:"actor"`
+	Text     string   `json:"text"`
+	Digest   string   `json:"digest"`
+	Settings []string `json:"settings,omitempty"` // of its inputs, name=value
+	Actor    string   `json:"actor"`
 }
 
 // Acquired: a process took the lease. Intents without outcome are uncertain

@@ -112,11 +112,23 @@ func (s *State) NoteSurvey(n Surveyed) {
 	s.compare, s.adrift = false, nil
 	for _, id := range s.Order {
 		for _, c := range state.Drift(s.Left, n.Faces[id]) {
-			if !slices.ContainsFunc(s.adrift, func(o state.Change) bool { return o.Resource == c.Resource && o.Field == c.Field }) {
+			if !s.underWay(c) && !slices.ContainsFunc(s.adrift, func(o state.Change) bool { return o.Resource == c.Resource && o.Field == c.Field }) {
 				s.adrift = append(s.adrift, c)
 			}
 		}
 	}
+}
+
+// underWay reports whether a step that was begun and has no outcome owns the
+// changed field: what it is now is for that step to say.
+func (s *State) underWay(c state.Change) bool {
+	for _, id := range s.Order {
+		st := s.Steps[id]
+		if _, owns := st.Want[c.Resource][c.Field]; owns && st.Intended && !st.Settled() {
+			return true
+		}
+	}
+	return false
 }
 
 // advance takes one step forward.

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/segue-run/segue/engine"
@@ -35,7 +33,7 @@ type Entry struct {
 }
 
 // Load folds a run's journal. It needs neither a lease nor a live system.
-func Load(ctx context.Context, store journal.Store, cat runbook.Catalog, id string) (*History, error) {
+func Load(ctx context.Context, store journal.Reader, cat runbook.Catalog, id string) (*History, error) {
 	records, err := store.Read(ctx, id, 0, 0)
 	if err != nil {
 		return nil, fmt.Errorf("read run %s: %w", id, err)
@@ -60,9 +58,9 @@ func (h *History) Take(cat runbook.Catalog, rec journal.Record) error {
 	}
 	switch ev := ev.(type) {
 	case engine.Created:
-		h.Runbook, err = Pinned(cat, ev.File, ev.Text, ev.Values)
+		h.Runbook, err = Pinned(cat, ev.File, ev.Text, ev.Settings)
 	case engine.Amended:
-		h.Runbook, err = Pinned(cat, h.Runbook.File, ev.Text, ev.Values)
+		h.Runbook, err = Pinned(cat, h.Runbook.File, ev.Text, ev.Settings)
 	}
 	if err != nil {
 		return fmt.Errorf("run %s, event %d: the pinned runbook does not parse with this segue: %w", h.Run, rec.Seq, err)
@@ -77,23 +75,8 @@ func (h *History) Take(cat runbook.Catalog, rec journal.Record) error {
 }
 
 // Pinned parses a runbook as a run pinned it.
-func Pinned(cat runbook.Catalog, file, text string, values map[string]string) (*runbook.Runbook, error) {
-	set := make([]string, 0, len(values))
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		set = append(set, name+"="+values[name])
-	}
-	return runbook.Parse(file, []byte(text), cat, runbook.Values{Set: set})
-}
-
-// pinnedValues are the inputs as a run pins them.
-func pinnedValues(rb *runbook.Runbook) map[string]string {
-	values := map[string]string{}
-	for _, in := range rb.Inputs {
-		if in.Value != nil {
-			values[in.Name] = in.Text
-		}
-	}
-	return values
+func Pinned(cat runbook.Catalog, file, text string, settings []string) (*runbook.Runbook, error) {
+	return runbook.Parse(file, []byte(text), cat, runbook.Values{Set: settings})
 }
 
 // record makes an event ready for the journal, without secrets.

@@ -93,7 +93,7 @@ func (r *Runner) Start(ctx context.Context, rb *runbook.Runbook, actor string) (
 	id := ulid.MustNew(ulid.Timestamp(now), rand.Reader).String()
 	first, err := r.record(engine.Created{
 		Name: rb.Name, File: rb.File, Digest: rb.Digest(), Text: string(rb.Text),
-		Values: pinnedValues(rb), Actor: actor, Segue: r.Version,
+		Settings: rb.Settings(), Actor: actor, Segue: r.Version,
 	}, now)
 	if err != nil {
 		return "", err

@@ -5,7 +5,6 @@ import (
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/postgres"
-	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
 	"github.com/segue-run/segue/driver/web"
 )
@@ -18,7 +17,6 @@ func builtIn() *driver.Catalog {
 	c.Add(postgres.Parts()...)
 	c.Add(prometheus.Parts()...)
 	c.Add(web.Parts()...)
-	c.Add(process.Parts()...)
 	c.Add(exec.Parts()...)
 	return c
 }
