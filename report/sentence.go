@@ -20,7 +20,7 @@ func Sentence(ev engine.Event) string {
 	case engine.Amended:
 		return "runbook amended by " + ev.Actor
 	case engine.Acquired:
-		return fmt.Sprintf("carried out by %s for %s, epoch %d", ev.Holder, ev.Actor, ev.Epoch)
+		return fmt.Sprintf("carried out by %s for %s, epoch %d", holderName(ev.Holder), ev.Actor, ev.Epoch)
 	case engine.PhaseStarted:
 		return fmt.Sprintf("phase %s: looking whether it may start%s", ev.Phase, nth(ev.Attempt))
 	case engine.PhaseReady:
@@ -180,7 +180,7 @@ func Figures(r evidence.Reading) string {
 	if r.Bound != "" {
 		parts = append(parts, "wants "+r.Bound)
 	}
-	if r.Samples > 0 {
+	if r.Samples > 1 {
 		parts = append(parts, fmt.Sprintf("%d samples", r.Samples))
 	}
 	if r.Detail != "" {

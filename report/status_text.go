@@ -153,7 +153,7 @@ func (n Now) checkTable() table {
 		if !c.Reading.At.IsZero() {
 			age = strings.TrimPrefix(age+", "+c.Age.String()+" ago", ", ")
 		}
-		t.row(c.Name, c.Reading.Verdict.String(), Figures(c.Reading), age)
+		t.row(c.Name, c.Reading.Verdict.String(), age, Figures(c.Reading))
 	}
 	return t
 }

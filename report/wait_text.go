@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/evidence"
 )
 
 // waitText is what the run waits for, with what a person types.
@@ -50,7 +51,7 @@ func WaitLine(w engine.Wait) string {
 		if w.Needs > 0 {
 			text += fmt.Sprintf(", held %s of %s", Span(w.Held), Span(w.Needs))
 		}
-		if w.Missing != "" {
+		if passing := w.Reading != nil && w.Reading.Verdict == evidence.Pass; w.Missing != "" && !(passing && w.Needs > 0) {
 			text += ": " + w.Missing
 		}
 		return text

@@ -11,6 +11,7 @@ type block struct {
 	last  bool
 	more  bool // says how many are not shown
 	room  int  // lines it may take, its title included
+	airy  bool // there is room for an empty line above it
 }
 
 func (b *block) height() int {
@@ -36,6 +37,12 @@ func share(blocks []*block, height int) {
 		extra := max(min(b.height()-b.room, height), 0)
 		b.room += extra
 		height -= extra
+	}
+	for _, b := range blocks {
+		if height > 0 && b.room > 0 && b.title != "" {
+			b.airy = true
+			height--
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // most width wide.
 func Draw(s Scene, width, height int, p Paint) string {
 	width, height = max(width, 20), max(height, 6)
-	d := drawing{s.Now, width, p}
+	d := drawing{s.Now, width, p, height >= tall}
 	head := d.head()
 	foot := []string{p.dim("q leaves this view; the run goes on")}
 	if s.Now.Status.Final() {
@@ -33,6 +33,9 @@ func Draw(s Scene, width, height int, p Paint) string {
 	share(blocks, height-len(head)-len(foot))
 	out := head
 	for _, b := range blocks {
+		if b.airy {
+			out = append(out, "")
+		}
 		out = append(out, b.shown(p)...)
 	}
 	for len(out) < height-len(foot) {
@@ -49,7 +52,11 @@ type drawing struct {
 	now   report.Now
 	width int
 	p     Paint
+	all   bool // the steps of phases that are done, too
 }
+
+// tall is from how many lines on there is room for everything.
+const tall = 36
 
 // spread puts one text on the left and one on the right.
 func (d drawing) spread(left, right string) string {

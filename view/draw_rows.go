@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/evidence"
@@ -50,7 +51,7 @@ func (d drawing) rows() []row {
 			state += fmt.Sprintf(", %d steps", len(p.Steps))
 		}
 		rows = append(rows, row{p.Stage, report.Mark(p.Stage) + " " + clean(p.Name), state, remark, p.Current})
-		if p.Current || d.now.Status == engine.RollingBack || d.now.Status.Final() {
+		if p.Current || d.all || d.now.Status == engine.RollingBack || d.now.Status.Final() {
 			rows = append(rows, d.steps(p.Steps)...)
 		}
 	}
@@ -94,12 +95,12 @@ func (d drawing) checks() []string {
 		names[i], figures[i], roles[i] = clean(c.Name), clean(report.Figures(c.Reading)), d.role(c.Name)
 	}
 	nameW, roleW := widest(d.width/3, names), widest(d.width*2/5, roles)
-	figureW := widest(max(d.width-nameW-roleW-20, 8), figures)
+	figureW := widest(max(d.width-nameW-roleW-22, 8), figures)
 	out := make([]string, len(list))
 	for i, c := range list {
 		age := ""
 		if !c.Reading.At.IsZero() {
-			age = c.Age.String()
+			age = ago(c.Age)
 		}
 		v := c.Reading.Verdict
 		out[i] = fmt.Sprintf("%s  %s  %s  %s  %s", d.p.verdict(v, pad(mark(v)+" "+v.String(), 9)),
@@ -107,6 +108,14 @@ func (d drawing) checks() []string {
 		out[i] = strings.TrimRight(out[i], " ")
 	}
 	return out
+}
+
+// ago is an age in whole seconds: tenths would only flicker.
+func ago(age report.Span) string {
+	if age < report.Span(time.Second) {
+		return "now"
+	}
+	return report.Span(time.Duration(age).Truncate(time.Second)).String()
 }
 
 func mark(v evidence.Verdict) string {

@@ -142,12 +142,3 @@ func Progress(n report.Now) string {
 	}
 	return strings.Join(parts, "; ")
 }
-
-// cleanLines cleans a text of several lines.
-func cleanLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = clean(line)
-	}
-	return strings.Join(lines, "\n")
-}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -46,10 +47,22 @@ func (m *model) farewell(out io.Writer) {
 	switch {
 	case !ok:
 	case s.Now.Status.Final() || !m.left:
-		fmt.Fprint(out, cleanLines(s.Now.Text()))
+		fmt.Fprintln(out, still(s, max(m.width, 80)))
 	default:
 		fmt.Fprintf(out, "run %s goes on: segue watch %s\n", s.Now.Run, s.Now.Run)
 	}
+}
+
+// still is a scene as it stays in the terminal's history: as long as it is.
+func still(s Scene, width int) string {
+	var out []string
+	lines := strings.Split(Draw(s, width, 60, Paint{}), "\n")
+	for _, line := range lines[:len(lines)-1] {
+		if line != "" {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 // model is the screen as bubbletea wants it.
