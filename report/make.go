@@ -17,6 +17,22 @@ func Make(h *runner.History, seen []Seen) *Report {
 		m.take(e)
 	}
 	m.finish(seen)
+	m.r.Findings = Verify(h)
+	if m.r.Findings == nil {
+		m.r.Findings = []Finding{}
+	}
+	return m.r
+}
+
+// brief is the report without its timeline and without a replay, for whoever
+// only wants to know how the run stands, and often.
+func brief(h *runner.History) *Report {
+	m := newMaker(h)
+	m.brief = true
+	for _, e := range h.Events {
+		m.take(e)
+	}
+	m.finish(nil)
 	return m.r
 }
 
@@ -35,6 +51,7 @@ type maker struct {
 	rollback *Rollback
 	undos    map[string]*Undo
 	kept     map[string]Left
+	brief    bool
 }
 
 func newMaker(h *runner.History) *maker {
@@ -149,6 +166,9 @@ func (m *maker) take(e runner.Entry) {
 
 // moment is the transition's line; checkpoints are none.
 func (m *maker) moment(e runner.Entry) {
+	if m.brief {
+		return
+	}
 	switch e.Event.(type) {
 	case engine.GateHeld, engine.StepCursor:
 		return

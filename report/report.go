@@ -35,7 +35,7 @@ type Report struct {
 	Checks    []*Check    `json:"checks,omitempty"`
 	Left      []Left      `json:"left,omitempty"`
 	Timeline  []Moment    `json:"timeline"`
-	Findings  []Finding   `json:"findings,omitempty"` // of Verify
+	Findings  []Finding   `json:"findings"` // of Verify; empty when each event follows
 }
 
 // A Text is a runbook's text as the run pinned it.

@@ -37,7 +37,7 @@ func Status(h *runner.History, s *engine.State, d engine.Decision, holder string
 	for _, ev := range d.Append {
 		n.Next = append(n.Next, Sentence(ev))
 	}
-	past := Make(h, nil)
+	past := brief(h)
 	n.Why, n.Left = past.Why, past.Left
 	for i := range n.Phases {
 		if p := past.Phases[i]; p.Stage != engine.Pending {

@@ -38,7 +38,7 @@ type Reason struct {
 
 // Why gives the reasons, from the same as [Status].
 func Why(h *runner.History, s *engine.State, d engine.Decision, holder string, now time.Time) Reasons {
-	past := Make(h, nil)
+	past := brief(h)
 	r := Reasons{Run: h.Run, Name: s.Name, Status: s.Status, At: now, Why: past.Why, Left: past.Left}
 	if !s.Status.Final() {
 		r.Holder = holder
