@@ -13,9 +13,14 @@
 // the orchestrator's word must do.
 //
 // process-compose has no call that changes a definition and leaves the process
-// alone: an update stops, replaces and starts in one. So what a replica's
-// definition says and what it runs with are never apart, except while it is
-// stopped or being replaced, and both of that the state shows.
+// alone, so what a replica's definition says and what it runs with are never
+// apart. To change one, it is stopped, and then started by the update (see
+// replace.go for why these are two calls). A crash of Segue between the two
+// leaves that one replica stopped; the state shows it, and resuming or undoing
+// starts it again. The end of a context does not leave it so.
+//
+// What an update changed lives in process-compose's memory: its restart, or a
+// reload of its project, brings the file's definitions back.
 package process
 
 import "github.com/segue-run/segue/driver"
@@ -25,5 +30,5 @@ const kind = "process"
 
 // Parts are what this driver brings to the catalog.
 func Parts() []driver.Part {
-	return []driver.Part{connection(), envAction()}
+	return []driver.Part{connection(), envAction(), deployAction(), restartAction(), statusPart(), logsPart()}
 }

@@ -27,6 +27,7 @@ func envOf(t testing.TB, c *Conn, p envParams) driver.Action {
 }
 
 func TestEnvWalks(t *testing.T) {
+	t.Parallel()
 	o := processtest.Start(t, processtest.Service(t, "web", 2, "MODE=single", "OLD=1", "API_TOKEN=old-tok/en")...)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: []string{"old-tok/en", "new-tok/en"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/segue-run/segue/state"
@@ -60,6 +61,14 @@ func (s spread) on(replica string) (json.RawMessage, bool) {
 	}
 	raw, ok := s.By[replica]
 	return raw, ok
+}
+
+// values are the different values.
+func (s spread) values() []json.RawMessage {
+	if s.By == nil {
+		return []json.RawMessage{s.all}
+	}
+	return slices.Collect(maps.Values(s.By))
 }
 
 // look is a service's state as far as these parts go.

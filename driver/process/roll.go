@@ -40,6 +40,7 @@ func (r *roll) run(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	var names, sound []string
+	var failed []error
 	for _, rep := range replicas {
 		switch {
 		case r.to.apart(rep.name):
@@ -47,21 +48,34 @@ func (r *roll) run(ctx context.Context) error {
 		case trouble[rep.name] == nil:
 			sound = append(sound, rep.name)
 		default:
-			if err := r.replace(ctx, rep.name); err != nil {
+			if err := r.replace(ctx, rep.name); !r.goesOn(ctx, err) {
 				return err
+			} else if err != nil {
+				failed = append(failed, err)
+				continue
 			}
 		}
 		names = append(names, rep.name)
 	}
 	for _, name := range sound {
-		if err := r.replaceSound(ctx, names, name); err != nil {
+		if err := r.replaceSound(ctx, names, name); !r.goesOn(ctx, err) {
 			return err
+		} else if err != nil {
+			failed = append(failed, err)
 		}
 	}
-	if err := r.end(ctx, names, sound); err != nil {
+	if err := r.end(ctx, names, sound); !r.goesOn(ctx, err) {
 		return err
+	} else if err != nil {
+		failed = append(failed, err)
 	}
-	return r.takeApart(ctx, replicas)
+	return errors.Join(append(failed, r.takeApart(ctx, replicas))...)
+}
+
+// goesOn reports whether the other replicas still have their turn: an undo goes
+// on past one that fails, as long as it may write.
+func (r *roll) goesOn(ctx context.Context, err error) bool {
+	return err == nil || r.back && ctx.Err() == nil && !errors.Is(err, driver.ErrNotMine)
 }
 
 // found waits for replicas that somebody is replacing already: a predecessor.

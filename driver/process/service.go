@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +27,7 @@ func (c *Conn) service(ctx context.Context, name string) ([]replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := slices.DeleteFunc(slices.Clone(all), func(s status) bool { return !isReplica(s.Name, name) })
+	found := members(all, name)
 	for _, missing := range gaps(name, found) {
 		// Who is being replaced is in no list, and can still be asked for.
 		switch s, err := c.status(ctx, missing); {
@@ -37,10 +38,7 @@ func (c *Conn) service(ctx context.Context, name string) ([]replica, error) {
 		}
 	}
 	if len(found) == 0 {
-		found = slices.DeleteFunc(slices.Clone(all), func(s status) bool { return s.Namespace != name })
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("%s has no service %s (it has %s)", c, name, strings.Join(services(all), ", "))
+		return nil, c.nobody(all, name)
 	}
 	slices.SortFunc(found, func(a, b status) int { return inOrder(a.Name, b.Name) })
 	out := make([]replica, len(found))
@@ -51,6 +49,21 @@ func (c *Conn) service(ctx context.Context, name string) ([]replica, error) {
 		}
 	}
 	return out, nil
+}
+
+// members are the processes of a service, in order.
+func members(all []status, service string) []status {
+	found := slices.DeleteFunc(slices.Clone(all), func(s status) bool { return !isReplica(s.Name, service) })
+	if len(found) == 0 {
+		found = slices.DeleteFunc(slices.Clone(all), func(s status) bool { return s.Namespace != service })
+	}
+	slices.SortFunc(found, func(a, b status) int { return inOrder(a.Name, b.Name) })
+	return found
+}
+
+// nobody says that there is no such service, and which there are.
+func (c *Conn) nobody(all []status, service string) error {
+	return fmt.Errorf("%s has no service %s (it has %s)", c, service, strings.Join(services(all), ", "))
 }
 
 // isReplica reports whether a process is the service NAME or one of NAME-0,
@@ -96,6 +109,10 @@ func inOrder(a, b string) int {
 		return len(a) - len(b)
 	}
 	return strings.Compare(a, b)
+}
+
+func inNameOrder[T any](m map[string]T) []string {
+	return slices.SortedFunc(maps.Keys(m), inOrder)
 }
 
 // services are the names by which somebody may have meant a service.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Status is how a process is doing.
@@ -95,10 +98,16 @@ func (o *Orchestrator) Definition(t testing.TB, name string) json.RawMessage {
 // first: process-compose may lose one that it is to replace while it runs.
 func (o *Orchestrator) Define(t testing.TB, name string, definition json.RawMessage) {
 	t.Helper()
-	o.Stop(t, name)
-	if err := o.call("POST", "/process", definition, nil); err != nil {
+	if err := o.define(name, definition); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (o *Orchestrator) define(name string, definition json.RawMessage) error {
+	if err := o.halt(name); err != nil {
+		return err
+	}
+	return o.call("POST", "/process", definition, nil)
 }
 
 // SetEnv changes a variable of one process behind everybody's back.
@@ -121,9 +130,24 @@ func (o *Orchestrator) SetEnv(t testing.TB, name, key, value string) {
 // Stop stops a process, and returns when process-compose has let go of it.
 func (o *Orchestrator) Stop(t testing.TB, name string) {
 	t.Helper()
-	go func() { _ = o.call("PATCH", "/process/stop/"+name, nil, nil) }() // answers late at times
-	Await(t, name+" to end", func() error {
-		if s := o.Status(t, name); s.Status == "Running" || s.Status == "Terminating" || s.Status == "Restarting" {
+	if err := o.halt(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *Orchestrator) halt(name string) error {
+	var s Status
+	if err := o.call("GET", "/process/"+name, nil, &s); err != nil {
+		return err
+	}
+	if s.Running {
+		go func() { _ = o.call("PATCH", "/process/stop/"+name, nil, nil) }() // answers late at times
+	}
+	return await(name+" to end", func() error {
+		if err := o.call("GET", "/process/"+name, nil, &s); err != nil {
+			return err
+		}
+		if s.Status == "Running" || s.Status == "Terminating" || s.Status == "Restarting" {
 			return fmt.Errorf("it is %s", s.Status)
 		}
 		if err := o.call("PATCH", "/process/stop/"+name, nil, nil); err == nil || !strings.Contains(err.Error(), "is not running") {
@@ -145,13 +169,27 @@ func (o *Orchestrator) Run(t testing.TB, name string) {
 // with an address answer.
 func (o *Orchestrator) Reset(t testing.TB) {
 	t.Helper()
+	var all errgroup.Group
 	for name, original := range o.originals {
-		if !bytes.Equal(o.Definition(t, name), original) {
-			o.Define(t, name, original)
-		} else if !o.Status(t, name).Running {
-			o.Stop(t, name)
-			o.Run(t, name)
-		}
+		all.Go(func() error { return o.reset(name, original) })
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	o.AwaitHealthy(t)
+}
+
+func (o *Orchestrator) reset(name string, original json.RawMessage) error {
+	var is json.RawMessage
+	var s Status
+	if err := errors.Join(o.call("GET", "/process/info/"+name, nil, &is), o.call("GET", "/process/"+name, nil, &s)); err != nil {
+		return err
+	}
+	switch {
+	case !bytes.Equal(is, original):
+		return o.define(name, original)
+	case !s.Running:
+		return errors.Join(o.halt(name), o.call("POST", "/process/start/"+name, nil, nil))
+	}
+	return nil
 }

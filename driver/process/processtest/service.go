@@ -142,6 +142,12 @@ func (o *Orchestrator) AwaitHealthy(t testing.TB) {
 // Await looks until a condition holds.
 func Await(t testing.TB, what string, look func() error) {
 	t.Helper()
+	if err := await(what, look); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func await(what string, look func() error) error {
 	over := time.NewTimer(20 * time.Second)
 	defer over.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -149,12 +155,20 @@ func Await(t testing.TB, what string, look func() error) {
 	for {
 		err := look()
 		if err == nil {
-			return
+			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-over.C:
-			t.Fatalf("waited in vain for %s: %v", what, err)
+			return fmt.Errorf("waited in vain for %s: %w", what, err)
 		}
+	}
+}
+
+// AwaitHealthyOnly returns when these replicas answer.
+func (o *Orchestrator) AwaitHealthyOnly(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		Await(t, name+" to answer", func() error { _, err := o.Ask(name); return err })
 	}
 }
