@@ -146,6 +146,9 @@ func (p *page) phases(r *Report) {
 	for _, ph := range r.Phases {
 		for _, a := range ph.Attempts {
 			p.evidence(fmt.Sprintf("Phase %s was let start%s at %s on", ph.Name, nth(a.Attempt), stamp(a.Ready)), a.Readings)
+			if len(a.Given) > 0 {
+				p.say("")
+			}
 			for _, g := range a.Given {
 				p.say("- phase %s%s: %s", ph.Name, nth(a.Attempt), escape(gave(g)))
 			}

@@ -47,7 +47,7 @@ func (p *page) rollbacks(r *Report) {
 			to = "the start"
 		}
 		p.say("### To %s: %s\n", to, rb.Result)
-		p.say("- began %s, by %s, target %s", stamp(rb.At), rb.By, rb.Target)
+		p.say("- began %s, by %s, target %s", stamp(rb.At), strings.Replace(rb.By, ":", " ", 1), rb.Target)
 		p.say("- because: %s", escape(rb.Why))
 		if !rb.Actuated.IsZero() {
 			p.say("- actuation %s (to the end of the last undo), verification %s", rb.Actuation, rb.Verification)

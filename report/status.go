@@ -182,12 +182,18 @@ func (v viewer) armed(g runbook.Guard) bool {
 	return g.Until == "" || v.s.PhaseIndex <= v.rb.Phase(g.Until)
 }
 
+// guarded reports whether an armed guard watches the check, as it does
+// whatever else goes on.
+func (v viewer) guarded(check string) bool {
+	return !v.s.Status.Final() && slices.ContainsFunc(v.rb.Guards, func(g runbook.Guard) bool { return g.Check == check && v.armed(g) })
+}
+
 // checks lists the checks that are watched, and those that were read.
 func (v viewer) checks(d engine.Decision) []NowCheck {
 	var out []NowCheck
 	for _, def := range v.rb.Checks {
 		n := NowCheck{Name: def.Name}
-		n.Watched = slices.ContainsFunc(d.Run, func(e engine.Effect) bool { return e.Do == engine.DoWatch && e.Check == def.Name })
+		n.Watched = v.guarded(def.Name) || slices.ContainsFunc(d.Run, func(e engine.Effect) bool { return e.Do == engine.DoWatch && e.Check == def.Name })
 		c := v.s.Checks[def.Name]
 		if c == nil && !n.Watched {
 			continue

@@ -22,13 +22,13 @@ func Draw(s Scene, width, height int, p Paint) string {
 	}
 	blocks := []*block{
 		{title: "", lines: d.rollback(), least: 1},
-		{title: "to do", lines: d.people(), least: 2},
+		{title: "to do", lines: d.people(), least: 6},
 		{title: "phases", lines: d.phases(), least: 3, focus: d.focus()},
 		{title: "gate", lines: d.gate(), least: 1},
 		{title: "checks and guards", lines: d.checks(), least: 2, more: true},
 		{title: "", lines: s.Notes, least: 1},
 		{title: "left behind", lines: d.left(), least: 1, more: true},
-		{title: "events", lines: d.events(s.Events), least: 2, last: true},
+		{title: "events", lines: d.events(s.Events), least: 1, last: true},
 	}
 	share(blocks, height-len(head)-len(foot))
 	out := head
@@ -43,7 +43,7 @@ func Draw(s Scene, width, height int, p Paint) string {
 	}
 	out = append(out, foot...)
 	for i, line := range out {
-		out[i] = cut(line, width)
+		out[i] = strings.TrimRight(cut(line, width), " ")
 	}
 	return strings.Join(out, "\n")
 }
@@ -86,17 +86,20 @@ func (d drawing) head() []string {
 		d.p.dim(d.spread("run "+n.Run+" by "+clean(n.Actor), clean(who))),
 	}
 	if n.Why != "" {
-		lines = append(lines, d.wrap(d.p.status(n.Status, clean(n.Why)), 2)...)
+		lines = append(lines, d.wrap(clean(n.Why), 2)...)
 	}
 	return lines
 }
 
-// wrap breaks text into lines, at most so many.
+// wrap breaks text into lines, at most so many, in the status's colour.
 func (d drawing) wrap(text string, most int) []string {
 	lines := strings.Split(ansi.Wrap(text, d.width, ""), "\n")
 	if len(lines) > most {
 		rest := strings.Join(lines[most-1:], " ")
 		lines = append(lines[:most-1], cut(rest, d.width))
+	}
+	for i, line := range lines {
+		lines[i] = d.p.status(d.now.Status, line)
 	}
 	return lines
 }

@@ -105,7 +105,6 @@ func (d drawing) checks() []string {
 		v := c.Reading.Verdict
 		out[i] = fmt.Sprintf("%s  %s  %s  %s  %s", d.p.verdict(v, pad(mark(v)+" "+v.String(), 9)),
 			pad(names[i], nameW), pad(figures[i], figureW), d.p.dim(pad(age, 5)), roles[i])
-		out[i] = strings.TrimRight(out[i], " ")
 	}
 	return out
 }
