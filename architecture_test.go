@@ -45,7 +45,7 @@ var house = map[string][]string{
 	"runner":              {"driver", "engine", "evidence", "expr", "journal", "runbook", "secret", "state"},
 	"runner/sim":          {"driver", "engine", "evidence", "journal", "journal/memory", "runbook", "runner", "secret", "state"},
 	"report":              {"driver", "engine", "evidence", "journal", "runbook", "runner", "secret", "state"},
-	"view":                {"engine", "evidence", "journal", "report", "runbook", "runner", "secret", "state"},
+	"view":                {"driver", "engine", "evidence", "journal", "report", "runbook", "runner", "secret", "state"},
 	"console":             {"./", "engine", "evidence", "journal", "report", "runbook", "runner", "secret", "state"},
 	"cmd":                 {"./", "console/", "driver/", "engine", "evidence", "expr", "journal/", "report", "runbook", "runner", "secret", "state", "view"},
 	"examples/":           {"*"},

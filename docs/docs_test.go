@@ -99,6 +99,30 @@ func TestEveryRunbookOfTheExamplesIsRight(t *testing.T) {
 	}
 }
 
+// TestTheCommittedSchemaIsTheCatalogs: `make schema` writes it anew, with the
+// drivers of cmd/segue; so this also finds a driver that is built in and not
+// known here.
+func TestTheCommittedSchemaIsTheCatalogs(t *testing.T) {
+	const file = "../schema/segue-v1.schema.json"
+	want, err := runbook.Schema(catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, got) {
+		a, b := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+		for i := range a {
+			if i >= len(b) || a[i] != b[i] {
+				t.Fatalf("%s:%d is not what the drivers say: %s (make schema writes it anew)", file, i+1, strings.TrimSpace(a[i]))
+			}
+		}
+		t.Fatalf("%s says more than the drivers do (make schema writes it anew)", file)
+	}
+}
+
 // TestWhatIsWrongIsFound is the negative control.
 func TestWhatIsWrongIsFound(t *testing.T) {
 	const whole = "```yaml segue\nsegue: v1\nname: a\nconnections:\n  bus: {nats: {url: \"nats://x\"}}\nchecks:\n  ok: {nats.healthy: {on: bus, nodes: 1}}\nphases:\n  - {name: one, require: [ok]}\n```\n"
