@@ -62,7 +62,7 @@ func (b *block) shown(p Paint) []string {
 	case hidden <= 0:
 		return append(out, b.lines...)
 	case n == 0:
-		return out
+		return nil // a title alone says nothing
 	case b.last:
 		return append(out, b.lines[hidden:]...)
 	case b.more:

@@ -18,7 +18,7 @@ func TestPlainLines(t *testing.T) {
 		gate := upTo(t, h, "gate.opened", 0)
 		var out bytes.Buffer
 		src := growing{h: h, from: 1, seen: readings(end(gate), 9)}
-		if err := view.Run(t.Context(), src, &out, view.Options{Every: time.Second}); err != nil {
+		if err := view.Run(t.Context(), src, &out, view.Options{Every: 1030 * time.Millisecond}); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "plain.txt", out.String())
