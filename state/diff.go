@@ -113,5 +113,8 @@ func text(raw json.RawMessage) string {
 	if bytes.Contains(raw, []byte(sealedKey)) {
 		return "(sealed)"
 	}
-	return string(raw)
+	// Subjects end in ">", which encoding/json writes as \u003e.
+	return unescape.Replace(string(raw))
 }
+
+var unescape = strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&")

@@ -5,6 +5,7 @@ import (
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/postgres"
+	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
 	"github.com/segue-run/segue/driver/web"
 )
@@ -16,6 +17,7 @@ func builtIn() *driver.Catalog {
 	c.Add(nats.Parts()...)
 	c.Add(postgres.Parts()...)
 	c.Add(prometheus.Parts()...)
+	c.Add(process.Parts()...)
 	c.Add(web.Parts()...)
 	c.Add(exec.Parts()...)
 	return c

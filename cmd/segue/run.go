@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/journal/sqlite"
 	"github.com/segue-run/segue/runner"
+	"github.com/segue-run/segue/view"
 )
 
 // running is the run command's flags.
@@ -21,8 +24,8 @@ type running struct {
 	noWait bool
 	plain  bool
 	quiet  bool
+	beside string
 	ttl    time.Duration
-	idFile string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -52,6 +55,7 @@ Ctrl-C leaves the run as it is: segue run --resume goes on with it.`,
 	f.BoolVar(&o.wait, "wait", false, "wait while another process carries the run out")
 	f.BoolVar(&o.noWait, "no-wait", false, "end with exit code 4 when only a person can move the run on")
 	f.BoolVar(&o.plain, "plain", false, "print lines instead of the live view")
+	f.StringVar(&o.beside, "beside", "", "a `file` whose lines are shown beside the run: the load's rate, say")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but how it ended")
 	f.DurationVar(&o.ttl, "lease", 15*time.Second, "how long a dead process's lease is waited for")
 	_ = f.MarkHidden("lease")
@@ -77,9 +81,11 @@ func (a *app) carryOut(ctx context.Context, o running, arg string) error {
 	} else if id, err = a.begin(ctx, r, o, arg); err != nil {
 		return err
 	}
-	stop := a.show(ctx, store, id, o)
+	ctx, interrupt := context.WithCancelCause(ctx)
+	defer interrupt(nil)
+	hide := a.show(store, id, o, func() { interrupt(errInterrupted) })
 	s, _, err := r.Run(ctx, id, a.actor)
-	stop()
+	hide()
 	return a.ended(id, s, err)
 }
 
@@ -99,13 +105,50 @@ func (a *app) begin(ctx context.Context, r *runner.Runner, o running, file strin
 	return r.Start(ctx, rb, a.actor)
 }
 
-// show shows the run while it goes on, until what it returns is called.
-func (a *app) show(ctx context.Context, store *sqlite.Store, id string, o running) (stop func()) {
+var errInterrupted = errors.New("interrupted")
+
+// show shows the run beside its carrying out, until what it returns is called;
+// that waits until the view has shown the end.
+func (a *app) show(store *sqlite.Store, id string, o running, interrupt func()) (hide func()) {
 	if o.quiet {
 		return func() {}
 	}
-	return func() {}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = view.Run(ctx, a.source(store, id), a.visible(), view.Options{Plain: o.plain, Interrupt: interrupt, Notes: notes(o.beside)}) // a view that fails is no reason to stop
+	}()
+	return func() {
+		// The view follows the journal: give it the moment to see the last events.
+		select {
+		case <-done:
+		case <-time.After(viewLag):
+		}
+		cancel()
+		select {
+		case <-done:
+		case <-time.After(time.Second):
+		}
+	}
 }
+
+// notes reads a file anew each time it is asked; none when there is no file.
+func notes(file string) func() []string {
+	if file == "" {
+		return nil
+	}
+	return func() []string {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return nil
+		}
+		lines := strings.Split(strings.TrimRight(string(raw), "\n"), "\n")
+		return lines[:min(len(lines), 5)]
+	}
+}
+
+const viewLag = 300 * time.Millisecond
 
 // ended says how it ended, in a line, and with an exit code.
 func (a *app) ended(id string, s *engine.State, err error) error {

@@ -43,6 +43,15 @@ func (e Env) pairs() [][2]string {
 	}
 }
 
+// Pairs are the variables as "NAME=value", for a process's environment.
+func (e Env) Pairs() []string {
+	var out []string
+	for _, kv := range e.pairs() {
+		out = append(out, kv[0]+"="+kv[1])
+	}
+	return out
+}
+
 func first(list []string) string {
 	if len(list) == 0 {
 		return ""

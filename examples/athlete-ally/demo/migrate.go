@@ -1,0 +1,58 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// segue is a call of the program under the system's environment, with a state
+// directory of the demonstration's own.
+func (s *session) segue(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.o.Segue, args...)
+	cmd.Env = append(os.Environ(), s.sys.Env.Pairs()...)
+	cmd.Env = append(cmd.Env, "SEGUE_STATE="+s.path("state"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// migrate runs the runbook in the foreground, with its live view, while a
+// second person attests what the runbook asks for.
+func (s *session) migrate(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.attest(ctx)
+	args := []string{"run", s.o.Runbook, "--values", s.o.Values, "--beside", s.path("beside"), "--as", "ann"}
+	s.o.say("$ segue " + strings.Join([]string{"run", s.o.Runbook, "--values", s.o.Values}, " "))
+	cmd := s.segue(ctx, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, s.o.Out, os.Stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		s.o.say(fmt.Sprintf("segue run ended with exit code %d", exit.ExitCode()))
+		return nil // the report says the rest
+	}
+	if err != nil {
+		return fmt.Errorf("segue run: %w", err)
+	}
+	return nil
+}
+
+// attest says what a person has to say, as soon as there is a run to say it to.
+func (s *session) attest(ctx context.Context) {
+	for {
+		if s.segue(ctx, "attest", attestation, "--role", "platform", "--as", "carl").Run() == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
