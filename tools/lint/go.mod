@@ -1,5 +1,5 @@
 // The linter is a module of its own: it is built only by `script/setup --lint`
-// and its 900 modules never meet segue's.
+// and its 200 modules never meet segue's.
 module github.com/segue-run/segue/tools/lint
 
 go 1.26.0
