@@ -49,8 +49,8 @@ func TestDraw(t *testing.T) {
 
 func TestAFrameNeverLeavesItsScreen(t *testing.T) {
 	for name, s := range scenes(t) {
-		for w := 1; w < 140; w += 7 {
-			for h := 1; h < 50; h += 3 {
+		for w := 1; w < 140; w += 17 {
+			for h := 1; h < 50; h += 8 {
 				lines := strings.Split(view.Draw(s, w, h, view.Colours()), "\n")
 				if len(lines) > max(h, 6) {
 					t.Fatalf("%s at %d×%d: %d lines", name, w, h, len(lines))
