@@ -91,9 +91,21 @@ func (s *State) approved(a *runbook.Approval, of string) (got []Given, missing s
 		}
 	}
 	if n := a.Count - len(people); n > len(need) {
-		need = append(need, fmt.Sprintf("%d more of different people", n-len(need)))
+		need = append(need, others(n-len(need), len(got) > 0 || len(need) > 0))
 	}
 	return got, strings.Join(need, ", ")
+}
+
+// others are people whose role does not matter, beside those that there are.
+func others(n int, more bool) string {
+	word := "any"
+	if more {
+		word = "another"
+	}
+	if n == 1 {
+		return word + " person"
+	}
+	return fmt.Sprintf("%s %d people", word, n)
 }
 
 // verifying looks at a verification. It returns true once it has passed.
@@ -201,6 +213,9 @@ func (s *State) gate(rb *runbook.Runbook, p runbook.Phase, ph *Phase, d *Decisio
 		w := waitCheck(name, c, ph.Since, "must hold")
 		w.Held, w.Needs = clock.Held, g.For
 		w.Earliest = now.Add(g.For - clock.Held)
+		if !clock.Last.IsZero() {
+			w.Earliest = clock.Last.Add(g.For - clock.Held)
+		}
 		if c != nil && c.Reading.Verdict == evidence.Pass {
 			w.Missing = fmt.Sprintf("%s more of holding", (g.For - clock.Held).Round(time.Millisecond))
 		}
