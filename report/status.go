@@ -103,9 +103,24 @@ func (v viewer) gate(def *runbook.Gate, p *engine.Phase) *NowGate {
 		g.Held = min(g.Held, held)
 	}
 	if !g.Frozen {
-		g.Earliest = v.now.Add(time.Duration(g.For - g.Held))
+		g.Earliest = v.earliest(def, p)
 	}
 	return g
+}
+
+// earliest is when the gate opens if every reading from now on passes.
+func (v viewer) earliest(def *runbook.Gate, p *engine.Phase) time.Time {
+	at := v.now
+	for _, name := range def.Hold {
+		from := v.now
+		if last := p.Clocks[name].Last; !last.IsZero() {
+			from = last
+		}
+		if t := from.Add(def.For - p.Clocks[name].Held); t.After(at) {
+			at = t
+		}
+	}
+	return at
 }
 
 func (v viewer) step(id string) NowStep {

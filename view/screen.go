@@ -15,7 +15,7 @@ import (
 
 // drawEvery is how often the screen is drawn anew when nothing happens, so
 // that times go on.
-const drawEvery = 250 * time.Millisecond
+const drawEvery = 500 * time.Millisecond
 
 // screen shows the run on a terminal.
 func screen(ctx context.Context, f *follower, out *os.File, followed <-chan error, o Options) error {

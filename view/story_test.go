@@ -25,7 +25,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew; review t
 const holder = "here pid 7 (boot 1, pid:[1], started 9)"
 
 // recorded is the history of a run that package report's tests recorded.
-func recorded(t *testing.T, name string) *runner.History {
+func recorded(t testing.TB, name string) *runner.History {
 	t.Helper()
 	file, err := os.Open(filepath.Join("..", "report", "testdata", name+".journal"))
 	if err != nil {
@@ -48,7 +48,7 @@ func recorded(t *testing.T, name string) *runner.History {
 }
 
 // upTo is the history up to the nth event of a type, from 0.
-func upTo(t *testing.T, h *runner.History, typ string, nth int) *runner.History {
+func upTo(t testing.TB, h *runner.History, typ string, nth int) *runner.History {
 	t.Helper()
 	for i, e := range h.Events {
 		if e.Event.Type() == typ {
