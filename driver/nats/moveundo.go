@@ -58,19 +58,22 @@ func (m *move) Undo(ctx context.Context, e driver.Effect) error {
 // made it.
 func (m *move) release(ctx, deadline context.Context, e driver.Effect, name string, kept *driver.Kept) error {
 	was := e.Before[m.consumerID(name)]
-	now, err := m.c.consumer(ctx, m.p.To, name)
+	done, now, err := m.c.finished(ctx, m.p.To, name, nil)
 	if err != nil || now == nil {
 		return err
 	}
-	if now.Paused && !(flag(was["paused"]) && now.drained()) {
+	if now.Paused && !(done && (flag(was["paused"]) || !flag(was["exists"]))) {
 		if err := m.c.resume(ctx, e.Mine, m.p.To, name); err != nil {
 			return err
 		}
+		now.Paused = false
 	}
-	done := false
 	err = await(deadline, func() (bool, error) {
 		var next *consumerInfo
 		var err error
+		if done {
+			return true, nil
+		}
 		if done, next, err = m.c.finished(ctx, m.p.To, name, nil); next != nil {
 			now = next
 		}

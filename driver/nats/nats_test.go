@@ -108,7 +108,11 @@ func (b *bench) stream(name string, subjects ...string) jetstream.Stream {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.t.Cleanup(func() { _ = b.js.DeleteStream(context.Background(), name) })
+	b.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // the cluster may be gone
+		defer cancel()
+		_ = b.js.DeleteStream(ctx, name)
+	})
 	return s
 }
 

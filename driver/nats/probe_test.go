@@ -61,7 +61,7 @@ func TestProbeThatNobodyConsumesFailsAndLeavesNothing(t *testing.T) {
 	name, sub := unique("PROBE"), space("probe")
 	b.stream(name, sub+".>")
 	b.durable(name, "worker", sub+".x")
-	a := b.action("nats.probe", runbook.Params{"on": "bus", "subject": sub + ".x", "stream": name, "consumer": "worker", "within": 200 * time.Millisecond})
+	a := b.action("nats.probe", runbook.Params{"on": "bus", "subject": sub + ".x", "stream": name, "consumer": "worker", "within": time.Second})
 	_, err := a.Apply(t.Context(), b.effect(a))
 	if err == nil || !strings.Contains(err.Error(), "1 pending") {
 		t.Fatalf("error %v", err)

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,17 +208,17 @@ func (n *Nodes) StreamLeader(stream string) int {
 
 // Stop ends all nodes.
 func (n *Nodes) Stop() {
-	for _, s := range n.servers {
-		if s != nil {
-			s.Shutdown()
-		}
-	}
+	var all sync.WaitGroup
 	for i, s := range n.servers {
 		if s != nil {
-			s.WaitForShutdown()
+			all.Go(func() {
+				s.Shutdown()
+				s.WaitForShutdown()
+			})
 			n.servers[i] = nil
 		}
 	}
+	all.Wait()
 }
 
 func until(within time.Duration, what string, ok func() bool) error {
