@@ -20,6 +20,9 @@ const (
 	SignalSkip     SignalKind = "skip"
 	SignalRollback SignalKind = "rollback"
 	SignalAbort    SignalKind = "abort"
+	// SignalAmend gives the run another text of its runbook, for phases that
+	// have not started.
+	SignalAmend SignalKind = "amend"
 	// SignalLate comes from a process that lost its lease and found an effect
 	// of its own still going: the world must be looked at again.
 	SignalLate SignalKind = "late"
@@ -36,6 +39,9 @@ type Signal struct {
 	Note string `json:"note,omitempty"`
 	// AcceptDrift takes the found values as they are (retry).
 	AcceptDrift bool `json:"accept_drift,omitempty"`
+	// Text and Settings are an amendment's runbook and inputs.
+	Text     string   `json:"text,omitempty"`
+	Settings []string `json:"settings,omitempty"`
 	// Digest is the runbook that an approver has seen. Key and Signature sign
 	// [Signal.Message] (ed25519, base64); a point of no return needs them.
 	Digest    string `json:"digest,omitempty"`
@@ -111,7 +117,7 @@ func (s *State) refuse(rb *runbook.Runbook, sig Signal, signed bool) string {
 		if _, _, err := resolveTarget(rb, s, orStart(sig.Of)); err != nil {
 			return err.Error()
 		}
-	case SignalAbort, SignalLate:
+	case SignalAbort, SignalLate, SignalAmend:
 	default:
 		return fmt.Sprintf("no signal is called %q", sig.Kind)
 	}

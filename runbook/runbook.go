@@ -215,19 +215,32 @@ func (r *Runbook) Target(name string) (Target, bool) {
 	return Target{}, false
 }
 
+// AllSteps are the steps of all phases, in order, and then those that targets
+// do first.
+func (r *Runbook) AllSteps() []Step {
+	var out []Step
+	for _, p := range r.Phases {
+		out = append(out, p.Steps...)
+	}
+	for _, t := range r.Targets {
+		out = append(out, t.First...)
+	}
+	return out
+}
+
 // Step returns the step with this ID, a target's first steps included.
 func (r *Runbook) Step(id string) (Step, bool) {
-	for _, p := range r.Phases {
-		for _, s := range p.Steps {
-			if s.ID == id {
-				return s, true
+	for i := range r.Phases {
+		for j := range r.Phases[i].Steps {
+			if r.Phases[i].Steps[j].ID == id {
+				return r.Phases[i].Steps[j], true
 			}
 		}
 	}
-	for _, t := range r.Targets {
-		for _, s := range t.First {
-			if s.ID == id {
-				return s, true
+	for i := range r.Targets {
+		for j := range r.Targets[i].First {
+			if r.Targets[i].First[j].ID == id {
+				return r.Targets[i].First[j], true
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/journal"
+	"github.com/segue-run/segue/runbook"
 )
 
 // claim makes the run's resources its own. A run that cannot is over before it
@@ -17,23 +18,11 @@ func (l *loop) claim(ctx context.Context) error {
 	if len(l.state.Order) > 0 || l.state.Rollback != nil {
 		return nil
 	}
-	var ids []string
-	seen := map[string]bool{}
-	for _, p := range l.rb.Phases {
-		for _, def := range p.Steps {
-			a, err := l.world.action(ctx, def)
-			if err != nil {
-				return fmt.Errorf("find out what the run will write: %w", err)
-			}
-			for _, res := range a.Resources() {
-				if !seen[res.ID] {
-					seen[res.ID] = true
-					ids = append(ids, res.ID)
-				}
-			}
-		}
+	ids, err := l.world.writes(ctx)
+	if err != nil {
+		return err
 	}
-	err := l.r.Store.Claim(ctx, l.id, ids)
+	err = l.r.Store.Claim(ctx, l.id, ids)
 	var claimed *journal.ClaimedError
 	if !errors.As(err, &claimed) {
 		return err
@@ -50,4 +39,36 @@ func (l *loop) claim(ctx context.Context) error {
 		return err
 	}
 	return claimed
+}
+
+// writes lists the canonical identities of all that the runbook's steps write.
+func (w *world) writes(ctx context.Context) ([]string, error) {
+	var ids []string
+	seen := map[string]bool{}
+	for _, def := range w.runbook().AllSteps() {
+		a, err := w.action(ctx, def)
+		if err != nil {
+			return nil, fmt.Errorf("find out what the run will write: %w", err)
+		}
+		for _, res := range a.Resources() {
+			if !seen[res.ID] {
+				seen[res.ID] = true
+				ids = append(ids, res.ID)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// claimToo claims what an amended runbook writes beside what the run has.
+func (l *loop) claimToo(rb *runbook.Runbook) error {
+	ctx, cancel := context.WithTimeout(l.ctx, 10*time.Second)
+	defer cancel()
+	w := newWorld(l.r, rb)
+	defer w.close()
+	ids, err := w.writes(ctx)
+	if err != nil {
+		return err
+	}
+	return l.r.Store.Claim(ctx, l.id, ids)
 }

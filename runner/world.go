@@ -49,7 +49,7 @@ func (w *world) conn(ctx context.Context, name string) (driver.Conn, error) {
 	if z.conn != nil {
 		return z.conn, nil
 	}
-	for _, c := range w.rb.Connections {
+	for _, c := range w.runbook().Connections {
 		if c.Name == name {
 			conn, err := w.r.Drivers.Open(ctx, c.Use, w.r.env())
 			if err != nil {
@@ -91,7 +91,7 @@ func (w *world) checkOf(ctx context.Context, name string) (driver.Check, error) 
 	if ok {
 		return c, nil
 	}
-	def, ok := w.rb.Check(name)
+	def, ok := w.runbook().Check(name)
 	if !ok {
 		return nil, fmt.Errorf("the runbook has no check %q", name)
 	}
@@ -107,6 +107,20 @@ func (w *world) checkOf(ctx context.Context, name string) (driver.Check, error) 
 	defer w.mu.Unlock()
 	w.check[name] = c
 	return c, nil
+}
+
+// amend takes another text of the runbook: checks are made anew.
+func (w *world) amend(rb *runbook.Runbook) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rb = rb
+	clear(w.check)
+}
+
+func (w *world) runbook() *runbook.Runbook {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rb
 }
 
 func (w *world) close() {

@@ -135,7 +135,7 @@ func (s *session) underLoad(ctx context.Context) error {
 	if err := <-loaded; err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
-	s.o.say("load: " + last.Line())
+	s.o.say(last.Line())
 	return runErr
 }
 

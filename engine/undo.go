@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/segue-run/segue/runbook"
+	"github.com/segue-run/segue/state"
+)
+
+const undoTries = 3
+
+func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
+	r := s.Rollback
+	if _, begins := ev.(RollbackStarted); !begins && r == nil {
+		return // a journal that speaks of a rollback before it began
+	}
+	switch ev := ev.(type) {
+	case RollbackStarted:
+		s.request, s.Pause, s.Drift, s.adrift, s.compare = nil, nil, nil, nil, false
+		s.Status = RollingBack
+		s.Rollback = &Rollback{
+			RollbackStarted: ev, At: at,
+			Done: map[string]UndoDone{}, Failed: map[string]string{}, Seen: map[string]Witnessed{}, Final: state.Face{},
+		}
+		for _, id := range ev.First {
+			s.Steps[id] = &Step{Stage: Pending, First: true, Attempt: s.step(id).Attempt}
+		}
+		for _, id := range ev.Undo {
+			st := s.ownStep(id)
+			st.Tries, st.NextTry, st.Kept = 0, time.Time{}, nil
+		}
+		s.freeze()
+	case UndoIntent:
+		st := s.ownStep(ev.Step)
+		st.Stage, st.Since, st.Tries, st.Uncertain, st.Error = Undoing, at, ev.Attempt, false, ""
+	case UndoDone:
+		st := s.ownStep(ev.Step)
+		st.Stage, st.Since, st.Kept = Undone, at, ev.Kept
+		st.Cursor = nil
+		s.Left = s.Left.With(ev.Left)
+		r.Done[ev.Step] = ev
+		r.Final = r.Final.With(st.Before)
+		delete(r.Failed, ev.Step)
+		if len(ev.Differ) > 0 {
+			r.Failed[ev.Step] = "not as before: " + list(ev.Differ)
+		}
+	case UndoFailed:
+		st := s.ownStep(ev.Step)
+		st.Error, st.NextTry = ev.Error, at.Add(time.Duration(st.Tries)*time.Second)
+		if ev.Final {
+			r.Failed[ev.Step] = ev.Error
+		}
+	case UndoHeld:
+		r.Failed[ev.Step] = "held back: " + ev.Because
+	case Witnessed:
+		r.Seen[ev.Step] = ev
+	case RollbackEnded:
+		s.endRollback(rb, ev, at)
+	}
+}
+
+func (s *State) endRollback(rb *runbook.Runbook, ev RollbackEnded, at time.Time) {
+	r := s.Rollback
+	r.Ended, r.EndedAt = &ev, at
+	s.observed = map[string]Observed{}
+	s.verify = map[string]time.Time{}
+	if ev.Result == RolledFail {
+		// Every step keeps what its undo works from: a retry undoes all again.
+		s.Status = PausedStatus
+		s.Pause = &Pause{Why: "the rollback failed: " + strings.Join(ev.Why, "; "), By: "rollback", Next: "segue retry (tries again), or segue abort", Since: at}
+		return
+	}
+	for _, st := range s.Steps {
+		if st.Stage == Undone && !st.First {
+			*st = Step{Stage: Undone, Attempt: st.Attempt, Since: st.Since, Kept: st.Kept}
+		}
+	}
+	s.Order = slices.DeleteFunc(s.Order, func(id string) bool {
+		st := s.Steps[id]
+		return st.Stage == Undone || st.First
+	})
+	for i := r.Index; i < len(rb.Phases); i++ {
+		if p := s.Phases[rb.Phases[i].Name]; p != nil && p.Stage != Pending {
+			*p = Phase{Stage: Undone, Attempt: p.Attempt, Since: at}
+		}
+		for _, step := range rb.Phases[i].Steps {
+			if st := s.Steps[step.ID]; st != nil && (st.Stage == Skipped || st.Stage == Failed) {
+				*st = Step{Stage: Pending, Attempt: st.Attempt}
+			}
+		}
+	}
+	s.PhaseIndex = r.Index
+	s.Given = slices.DeleteFunc(s.Given, func(g Given) bool {
+		// Approvals were given for an attempt; attestations are facts.
+		return g.Kind == SignalApprove && (rb.Phase(g.Of) >= r.Index || phaseOf(rb, g.Of) >= r.Index)
+	})
+	s.Status = PausedStatus
+	s.Pause = &Pause{Why: fmt.Sprintf("rolled back to the start of phase %s (%s)", r.Phase, ev.Result), By: "rollback", Next: "segue resume begins a new attempt", Since: at}
+}
+
+// undoing takes the undos one after the other. It returns false when all have
+// an end.
+func (s *State) undoing(d *Decision, now time.Time) bool {
+	r := s.Rollback
+	for _, id := range r.Undo {
+		if _, done := r.Done[id]; done {
+			continue
+		}
+		if _, failed := r.Failed[id]; failed {
+			continue
+		}
+		st := s.step(id)
+		if because := s.restsOn(id); because != "" {
+			d.say(UndoHeld{Step: id, Because: because})
+			return true
+		}
+		switch {
+		case st.Stage == Applying && !st.Uncertain:
+			// Its effect is no longer wanted: whoever runs it cancels it and
+			// tells its outcome, or that it does not end.
+			d.wait(Wait{For: "effect", What: "step " + id + " is being cancelled"})
+		case st.Stage != Undoing:
+			d.say(UndoIntent{Step: id, Attempt: 1})
+		case st.Error != "" && now.Before(st.NextTry):
+			d.wakeAt(st.NextTry)
+			d.wait(Wait{For: "time", What: "trying the undo of " + id + " again: " + st.Error, Earliest: st.NextTry})
+		case st.Error != "":
+			d.say(UndoIntent{Step: id, Attempt: st.Tries + 1})
+		default:
+			d.run(Effect{Do: DoUndo, Step: id, Attempt: st.Tries})
+			d.wait(Wait{For: "effect", What: "step " + id + " is being undone"})
+		}
+		return true
+	}
+	return false
+}
+
+// restsOn is why an undo must not be tried: a step that was done after it, and
+// touches the same resources, could not be undone.
+func (s *State) restsOn(id string) string {
+	r := s.Rollback
+	for _, other := range r.Undo {
+		if other == id {
+			break
+		}
+		if _, failed := r.Failed[other]; failed && touch(s.step(id), s.step(other)) {
+			return fmt.Sprintf("step %s, which came after it, could not be undone", other)
+		}
+	}
+	return ""
+}
+
+func touch(a, b *Step) bool {
+	for x := range a.Before {
+		for y := range b.Before {
+			if x == y || strings.HasPrefix(x, y+"/") || strings.HasPrefix(y, x+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// LastTry reports whether no further try follows this attempt of an undo.
+func LastTry(attempt int) bool { return attempt >= undoTries }
