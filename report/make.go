@@ -44,8 +44,6 @@ type maker struct {
 	phases   map[string]*Phase
 	steps    map[string]*Step
 	gates    map[string]*Gate // the open one of each phase
-	held     map[string]engine.GateHeld
-	heldAt   time.Time
 	trips    map[string]*Trip
 	pause    *Pause
 	rollback *Rollback
@@ -58,7 +56,7 @@ func newMaker(h *runner.History) *maker {
 	m := &maker{
 		r:      &Report{Run: h.Run, Status: h.State.Status, Started: h.State.Started, Ended: h.State.Ended, Events: h.Seq},
 		h:      h,
-		phases: map[string]*Phase{}, steps: map[string]*Step{}, gates: map[string]*Gate{}, held: map[string]engine.GateHeld{},
+		phases: map[string]*Phase{}, steps: map[string]*Step{}, gates: map[string]*Gate{},
 		trips: map[string]*Trip{}, undos: map[string]*Undo{}, kept: map[string]Left{},
 	}
 	for _, p := range h.Runbook.Phases {

@@ -128,10 +128,10 @@ func ending(h *runner.History, r *Report) string {
 		}
 		return fmt.Sprintf("rolled back to the start (%s), because of %s", last.Result, last.Why)
 	case engine.RollingBack:
-		return "rolling back: " + last.Why
+		return last.Why
 	}
 	if s.Pause != nil {
-		return "paused: " + s.Pause.Why
+		return s.Pause.Why
 	}
 	return ""
 }

@@ -81,8 +81,6 @@ type Step struct {
 	Took     Span          `json:"took_s"`  // all attempts together
 	Attempts []StepAttempt `json:"attempts,omitempty"`
 	Kept     *engine.Kept  `json:"kept,omitempty"` // what its undo left in place
-
-	cursors int
 }
 
 // A StepAttempt is one intent and what became of it.

@@ -14,7 +14,7 @@ const holder = "here pid 7 (boot 1, pid:[1], started 9)"
 
 func TestStatusAndWhy(t *testing.T) {
 	told := stories(t)
-	whole, broken := told["completed"], told["rolled-back"]
+	whole, broken, partial := told["completed"], told["rolled-back"], told["partial"]
 	asked := recorded(t, "asked", sim.Plan{Seed: 1, Runbook: asking, Patience: 3, Signals: map[int64]engine.Signal{
 		3: {Kind: engine.SignalApprove, Actor: "operator", Role: "lead", Of: "one"},
 	}})
@@ -31,6 +31,7 @@ func TestStatusAndWhy(t *testing.T) {
 		"completed":    {whole, nil, "", last(whole).Add(time.Hour)},
 		"rolling-back": {until(broken, after(t, broken, "undo.done")), nil, holder, last(broken)},
 		"rolled-back":  {broken, nil, "", last(broken).Add(time.Hour)},
+		"paused":       {until(partial, after(t, partial, "rollback.ended")), nil, "", last(partial)},
 		"people":       {asked, nil, holder, last(asked).Add(90 * time.Second)},
 	}
 	for name, c := range tests {

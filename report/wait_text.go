@@ -64,7 +64,7 @@ func WaitLine(w engine.Wait) string {
 		}
 		return text
 	case "person":
-		return "a person: " + strings.TrimPrefix(w.What, "paused: ")
+		return "a person: " + w.What
 	}
 	return w.What
 }

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,14 +84,14 @@ func (f *follower) look(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	var kept []report.Seen
+	var latest []report.Seen
 	for _, s := range seen {
 		if s.Reading.At.After(since) && s.Reading.At.Before(from) {
-			kept = append(kept, s)
+			latest = append(latest, s)
 		}
 	}
 	f.mu.Lock()
-	f.seen = append(kept, news...)
+	f.seen = slices.Concat(latest, news)
 	f.mu.Unlock()
 }
 
