@@ -11,11 +11,15 @@ type Alarm struct {
 	LastUnknown  time.Time `json:"last_unknown,omitzero"`
 }
 
+// slowest is how long one reading may take; a source that hangs is told of
+// this rarely.
+const slowest = 10 * time.Second
+
 // Next is the clock after a reading. A pass quiets it. Two readings of one
-// kind that lie further apart than twice the period are a break: what happened
-// between them, nobody saw.
+// kind that lie further apart than two periods, and the time that a reading may
+// take, are a break: what happened between them, nobody saw.
 func (a Alarm) Next(r Reading, every time.Duration) Alarm {
-	slack := 2*every + every/2
+	slack := 2*every + slowest
 	switch r.Verdict {
 	case Fail:
 		if a.FailingSince.IsZero() || r.At.Sub(a.LastFail) > slack {
