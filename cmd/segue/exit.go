@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -84,4 +86,18 @@ func rolledBack(s *engine.State) int {
 		return codeUnverified
 	}
 	return codeFailed
+}
+
+// knownCommand refuses a command that is not there, with the nearest one.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q", args[0])
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	} else {
+		text += " (segue --help lists them)"
+	}
+	return usage(errors.New(text))
 }

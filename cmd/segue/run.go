@@ -12,6 +12,7 @@ import (
 
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/journal/sqlite"
+	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/runner"
 	"github.com/segue-run/segue/view"
 )
@@ -84,9 +85,9 @@ func (a *app) carryOut(ctx context.Context, o running, arg string) error {
 	ctx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
 	hide := a.show(store, id, o, func() { interrupt(errInterrupted) })
-	s, _, err := r.Run(ctx, id, a.actor)
+	s, rb, err := r.Run(ctx, id, a.actor)
 	hide()
-	return a.ended(id, s, err)
+	return a.ended(id, rb, s, err)
 }
 
 // begin plans a runbook and makes a run of it.
@@ -133,6 +134,20 @@ func (a *app) show(store *sqlite.Store, id string, o running, interrupt func()) 
 	}
 }
 
+// printWaits says what a person has to do before the run can go on, and how.
+func (a *app) printWaits(rb *runbook.Runbook, s *engine.State) {
+	for _, w := range engine.Decide(rb, s, time.Now()).Waits {
+		switch w.For {
+		case "approval", "attestation":
+			fmt.Fprintf(a.stdout, "  waits for %s: %s, by %s: %s\n", w.For, w.What, w.Who, w.Command)
+		case "person":
+			if w.Command != "" {
+				fmt.Fprintf(a.stdout, "  next: %s\n", w.Command)
+			}
+		}
+	}
+}
+
 // notes reads a file anew each time it is asked; none when there is no file.
 func notes(file string) func() []string {
 	if file == "" {
@@ -151,7 +166,7 @@ func notes(file string) func() []string {
 const viewLag = 300 * time.Millisecond
 
 // ended says how it ended, in a line, and with an exit code.
-func (a *app) ended(id string, s *engine.State, err error) error {
+func (a *app) ended(id string, rb *runbook.Runbook, s *engine.State, err error) error {
 	if s == nil {
 		return err
 	}
@@ -163,6 +178,7 @@ func (a *app) ended(id string, s *engine.State, err error) error {
 		fmt.Fprintf(a.stdout, ": %s", s.Pause.Why)
 	}
 	fmt.Fprintln(a.stdout)
+	a.printWaits(rb, s)
 	if code := codeFor(s); code != codeDone {
 		return &exitError{code: code}
 	}
