@@ -86,11 +86,49 @@ func Start(dir string) (*Nodes, error) {
 			return nil, err
 		}
 	}
-	if err := n.ready(nodes); err != nil {
+	if err = n.ready(nodes); err == nil {
+		err = n.warm()
+	}
+	if err != nil {
 		n.Stop()
 		return nil, err
 	}
 	return n, nil
+}
+
+// warm makes a stream on all nodes and deletes it: a cluster that has just
+// found its leader may still lose a first request.
+func (n *Nodes) warm() error {
+	nc, err := nats.Connect(n.URL())
+	if err != nil {
+		return fmt.Errorf("warm up: %w", err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("warm up: %w", err)
+	}
+	once := func(do func(context.Context) error) func() bool {
+		return func() bool {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			return do(ctx) == nil
+		}
+	}
+	const name = "natstest-warm-up"
+	if err := until(20*time.Second, "stream on all nodes", once(func(ctx context.Context) error {
+		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Replicas: nodes})
+		return err
+	})); err != nil {
+		return err
+	}
+	return until(20*time.Second, "end of that stream", once(func(ctx context.Context) error {
+		err := js.DeleteStream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		return err
+	}))
 }
 
 func (n *Nodes) start(i int) error {
