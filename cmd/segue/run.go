@@ -178,7 +178,11 @@ func (a *app) ended(id string, rb *runbook.Runbook, s *engine.State, err error) 
 		fmt.Fprintf(a.stdout, ": %s", s.Pause.Why)
 	}
 	fmt.Fprintln(a.stdout)
-	a.printWaits(rb, s)
+	if errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
+		fmt.Fprintf(a.stdout, "  interrupted, and left as it is: segue run --resume %s goes on with it\n", id)
+	} else {
+		a.printWaits(rb, s)
+	}
 	if code := codeFor(s); code != codeDone {
 		return &exitError{code: code}
 	}
