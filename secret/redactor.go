@@ -55,7 +55,7 @@ func (r *Redactor) Add(values ...string) {
 func parts(v string) []string {
 	v = strings.TrimSpace(v)
 	if !strings.Contains(v, "://") {
-		return []string{v}
+		return pieces(v)
 	}
 	var out []string
 	for _, one := range strings.Split(v, ",") {
@@ -78,6 +78,27 @@ func parts(v string) []string {
 	}
 	return out
 }
+
+// pieces are a value and the parts of it that give it away alone: the password
+// of user:password, and each long line of a key file.
+func pieces(v string) []string {
+	out := []string{v}
+	if user, password, ok := strings.Cut(v, ":"); ok && user != "" && !strings.ContainsAny(v, " \n") {
+		out = append(out, password)
+	}
+	if lines := strings.Split(v, "\n"); len(lines) > 1 {
+		for _, line := range lines {
+			if line = strings.TrimSpace(line); len(line) >= longLine {
+				out = append(out, line)
+			}
+		}
+	}
+	return out
+}
+
+// longLine is the length from which a line of a longer secret is one itself;
+// shorter ones are words.
+const longLine = 16
 
 // Looks reports whether a name (of a variable, header or parameter) is that of
 // something secret.
