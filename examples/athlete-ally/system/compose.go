@@ -118,16 +118,42 @@ func (c compose) stop(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodPatch, "/process/stop/"+name, nil, nil)
 }
 
-// setEnv changes variables of one process and restarts it when they differ.
+// definition is a process as process-compose has it; it must be given back whole.
+type definition map[string]any
+
+func (c compose) info(ctx context.Context, name string) (definition, error) {
+	var d definition
+	err := c.call(ctx, http.MethodGet, "/process/info/"+name, nil, &d)
+	return d, err
+}
+
+func (d definition) environment() []string {
+	var out []string
+	list, _ := d["Environment"].([]any)
+	for _, kv := range list {
+		pair, _ := kv.(string)
+		out = append(out, pair)
+	}
+	return out
+}
+
+// setEnv changes variables of one process and starts it with them. It is
+// stopped before: process-compose can lose a process for good that it is asked
+// to change while it runs.
 func (c compose) setEnv(ctx context.Context, name string, vars map[string]string) error {
-	var info map[string]any
-	if err := c.call(ctx, http.MethodGet, "/process/info/"+name, nil, &info); err != nil {
+	if err := c.stop(ctx, name); err != nil {
+		return err
+	}
+	err := await(ctx, name+" to be gone", func(ctx context.Context) error { return c.gone(ctx, name) })
+	if err != nil {
+		return err
+	}
+	d, err := c.info(ctx, name)
+	if err != nil {
 		return err
 	}
 	var env []string
-	old, _ := info["Environment"].([]any)
-	for _, kv := range old {
-		pair, _ := kv.(string)
+	for _, pair := range d.environment() {
 		key, _, _ := strings.Cut(pair, "=")
 		if _, changed := vars[key]; !changed {
 			env = append(env, pair)
@@ -137,6 +163,26 @@ func (c compose) setEnv(ctx context.Context, name string, vars map[string]string
 		env = append(env, key+"="+value)
 	}
 	slices.Sort(env)
-	info["Environment"] = env
-	return c.call(ctx, http.MethodPost, "/process", info, nil)
+	d["Environment"] = env
+	return c.call(ctx, http.MethodPost, "/process", d, nil)
+}
+
+// gone wants process-compose to have let go of a process: its status says so
+// earlier than its books, which only a refusal to stop it shows.
+func (c compose) gone(ctx context.Context, name string) error {
+	p, err := c.get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if p.IsRunning {
+		return fmt.Errorf("its status is %s", p.Status)
+	}
+	err = c.call(ctx, http.MethodPatch, "/process/stop/"+name, nil, nil)
+	switch {
+	case err == nil:
+		return errors.New("it is still being stopped")
+	case strings.Contains(err.Error(), "is not running"):
+		return nil
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -66,6 +67,17 @@ func (s *System) SetEnv(ctx context.Context, name string, vars map[string]string
 		return fmt.Errorf("set the environment of %s: %w", name, err)
 	}
 	return s.awaitProcess(ctx, name, true)
+}
+
+// Environment is what a process is given, as NAME=value, in order.
+func (s *System) Environment(ctx context.Context, name string) ([]string, error) {
+	info, err := s.compose.info(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("environment of %s: %w", name, err)
+	}
+	env := info.environment()
+	slices.Sort(env)
+	return env, nil
 }
 
 func (s *System) awaitProcess(ctx context.Context, name string, running bool) error {
