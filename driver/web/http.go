@@ -24,7 +24,7 @@ type httpParams struct {
 	Method  string            `param:"method" enum:"GET|HEAD|POST|PUT|OPTIONS" doc:"How to ask." default:"GET"`
 	Headers map[string]string `param:"headers" doc:"Headers to send."`
 	Send    string            `param:"send" doc:"The body to send."`
-	Status  int               `param:"status" doc:"The status that must come back; redirects are not followed." default:"200"`
+	Status  int               `param:"status" doc:"The status that must come back, unless expect speaks of status; redirects are not followed." default:"200"`
 	Expect  string            `param:"expect,expression" vars:"status|body|text|latency" doc:"What must be true of status, body (parsed JSON), text or latency (a duration)."`
 	Below   time.Duration     `param:"below" doc:"The bound of the latency, to the answer's last byte."`
 	Timeout time.Duration     `param:"timeout" doc:"How long to wait for the whole answer." default:"5s"`
@@ -77,7 +77,10 @@ func newCheck(p httpParams) (*check, error) {
 	if c.p.Method == "" {
 		c.p.Method = http.MethodGet
 	}
-	if c.p.Status == 0 {
+	switch {
+	case c.expect != nil && slices.Contains(c.expect.Vars(), "status"):
+		c.p.Status = 0 // expect alone says which are right
+	case c.p.Status == 0:
 		c.p.Status = http.StatusOK
 	}
 	if c.p.Timeout <= 0 {
@@ -115,7 +118,10 @@ func (c *check) Read(ctx context.Context) evidence.Reading {
 }
 
 func (c *check) bound() string {
-	parts := []string{fmt.Sprintf("status %d", c.p.Status)}
+	var parts []string
+	if c.p.Status != 0 {
+		parts = append(parts, fmt.Sprintf("status %d", c.p.Status))
+	}
 	if c.p.Below > 0 {
 		parts = append(parts, "below "+c.p.Below.String())
 	}
@@ -165,7 +171,7 @@ func (c *check) failed(err error) error {
 func (c *check) judge(got response) evidence.Reading {
 	value := fmt.Sprintf("%d in %s", got.status, got.latency.Round(100*time.Microsecond))
 	switch {
-	case got.status != c.p.Status:
+	case c.p.Status != 0 && got.status != c.p.Status:
 		return evidence.Failed(value, "", fmt.Sprintf("status %d, expected %d: %s", got.status, c.p.Status, excerpt(got.text)))
 	case c.p.Below > 0 && got.latency >= c.p.Below:
 		return evidence.Failed(value, "", fmt.Sprintf("the answer took %s", got.latency.Round(100*time.Microsecond)))

@@ -57,6 +57,8 @@ func TestHTTPReadsAServer(t *testing.T) {
 		"not as expected":             {"/health", httpParams{Expect: `body.status == "ok"`}, evidence.Fail, `does not meet the expectation: {"status":"healthy"`},
 		"a field that is not there":   {"/health", httpParams{Expect: `body.state == "ok"`}, evidence.Unknown, "state"},
 		"degraded":                    {"/degraded", httpParams{}, evidence.Fail, `status 503, expected 200: {"status":"degraded"}`},
+		"either status is meant":      {"/degraded", httpParams{Status: 200, Expect: `status in [200, 503] && body.status == "degraded"`}, evidence.Pass, ""},
+		"neither status came":         {"/nothing", httpParams{Status: 200, Expect: `status in [200, 503]`}, evidence.Fail, "does not meet the expectation"},
 		"another status is meant":     {"/degraded", httpParams{Status: 503, Expect: `body.status == "degraded"`}, evidence.Pass, ""},
 		"a page where JSON was meant": {"/page", httpParams{Expect: `body.status == "healthy"`}, evidence.Fail, "the answer is no JSON"},
 		"a page":                      {"/page", httpParams{Expect: `text.contains("welcome")`}, evidence.Pass, ""},
