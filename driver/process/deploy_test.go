@@ -130,6 +130,27 @@ func TestTheWitnessSeesWhoIsNotAsWanted(t *testing.T) {
 	}
 }
 
+// What makes it sick may have nothing to do with the change.
+func TestASickReplicaStillShowsWhatItRunsWith(t *testing.T) {
+	t.Parallel()
+	o := processtest.Start(t, processtest.Service(t, "web", 1, "RELEASE=v1", "BROKEN=sick")...)
+	a := envOf(t, connect(t, o), envParams{
+		rolling: rolling{Service: "web"}, Set: map[string]string{"RELEASE": "v2"},
+		witnessing: witnessing{map[string]string{"RELEASE": "version"}},
+	})
+	w := a.(driver.Witness)
+	e := effectOf(t, a)
+	deadline := time.Now().Add(10 * time.Second)
+	for err := w.Witness(t.Context(), e.Before); err != nil; err = w.Witness(t.Context(), e.Before) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the witness does not see v1: %v", err)
+		}
+	}
+	if err := w.Witness(t.Context(), e.Want); err == nil || !strings.Contains(err.Error(), `"v1", not "v2"`) {
+		t.Errorf("the witness says %v of what it does not show", err)
+	}
+}
+
 func TestWithoutAWayToSeeThereIsNoWitness(t *testing.T) {
 	t.Parallel()
 	o := processtest.Start(t, processtest.Service(t, "web", 1)...)

@@ -100,7 +100,16 @@ func asker() *http.Client {
 	}
 }
 
-// ask gets a page that must answer with 2xx.
+// statusError: a page answered, and not with 2xx.
+type statusError struct {
+	where  string
+	status int
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("GET %s: status %d", e.where, e.status) }
+
+// ask gets a page that must answer with 2xx; beside a *statusError there is its
+// body all the same.
 func ask(ctx context.Context, at string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("no answer within %s", askTimeout))
 	defer cancel()
@@ -131,7 +140,7 @@ func ask(ctx context.Context, at string) ([]byte, error) {
 		return fail(err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, fmt.Errorf("GET %s: status %d", where, resp.StatusCode)
+		return body, &statusError{where, resp.StatusCode}
 	}
 	return body, nil
 }

@@ -79,7 +79,9 @@ func (w *witnessed) see(ctx context.Context, r replica, t target) error {
 		return errors.New("it has no health URL to be asked at")
 	}
 	body, err := ask(ctx, at)
-	if err != nil {
+	// One that is not well, as its database is away, shows what it runs with
+	// all the same.
+	if _, answered := errors.AsType[*statusError](err); err != nil && !answered {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.shows)) {
