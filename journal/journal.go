@@ -55,10 +55,14 @@ func (e *HeldError) Error() string {
 type ClaimedError struct {
 	Resource string // canonical identity
 	Run      string // the run that holds it
+	Name     string // of its runbook, where whoever passes the error on knows it
 }
 
 func (e *ClaimedError) Error() string {
-	return fmt.Sprintf("%s is claimed by run %s", e.Resource, e.Run)
+	if e.Name == "" {
+		return fmt.Sprintf("%s is claimed by run %s", e.Resource, e.Run)
+	}
+	return fmt.Sprintf("%s is claimed by run %s of %s", e.Resource, e.Run, e.Name)
 }
 
 // CorruptError: the store cannot be trusted. Saved says what can still be

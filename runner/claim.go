@@ -27,6 +27,7 @@ func (l *loop) claim(ctx context.Context) error {
 	if !errors.As(err, &claimed) {
 		return err
 	}
+	claimed.Name = l.nameOf(ctx, claimed.Run)
 	if err := l.append(engine.Aborted{By: "segue: " + claimed.Error()}); err != nil {
 		return err
 	}
@@ -39,6 +40,20 @@ func (l *loop) claim(ctx context.Context) error {
 		return err
 	}
 	return claimed
+}
+
+// nameOf is the name of a run's runbook, "" when it cannot be told.
+func (l *loop) nameOf(ctx context.Context, run string) string {
+	runs, err := l.r.Store.Runs(ctx, time.Now())
+	if err != nil {
+		return ""
+	}
+	for _, r := range runs {
+		if r.Run == run {
+			return r.Name
+		}
+	}
+	return ""
 }
 
 // writes lists the canonical identities of all that the runbook's steps write.

@@ -170,6 +170,9 @@ func (a *app) ended(id string, rb *runbook.Runbook, s *engine.State, err error) 
 	if s == nil {
 		return err
 	}
+	if err != nil && s.Status.Final() {
+		return fmt.Errorf("%w (the run is %s)", err, s.Status)
+	}
 	if err != nil && !errors.Is(err, runner.ErrNotFinal) {
 		return fmt.Errorf("%w (the run is %s; segue run --resume %s goes on with it)", err, s.Status, id)
 	}
