@@ -1,0 +1,43 @@
+package e2e_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// runbookFile is the example's own; a proof sets its inputs and nothing else.
+func runbookFile() string { return filepath.Join(root(), "examples", "athlete-ally", "runbook.yaml") }
+
+// set are the inputs of a proof: short times. Guards that are not the proof's
+// subject have time enough to stay quiet.
+func set(more ...string) []string {
+	var out []string
+	given := map[string]bool{}
+	for _, kv := range slices.Concat(more, []string{
+		"dlq-soak=300ms", "vendor-soak=10m", "gate-every=200ms", "rate-window=5s", "release=after", "drain-within=20s",
+		"bus-fails-for=20s", "stalled-for=30s", "silent-for=30s", "lag-for=30s", "errors-for=30s", "no-writes-for=30s",
+	}) {
+		if name, _, _ := strings.Cut(kv, "="); !given[name] {
+			given[name] = true
+			out = append(out, "--set", kv)
+		}
+	}
+	return out
+}
+
+// One system and one load serve all proofs, one after the other: each finds the
+// system as the one before left it, and the ledger counts over all of them.
+func TestUnderLoad(t *testing.T) {
+	w := newWorld(t)
+	w.burden(t)
+
+	t.Run("the seed's AA_VENDOR_HOT is refused before anything is touched", w.refused)
+	t.Run("a rollback from every step", w.rollbacks)
+	t.Run("two runs on one resource", w.twoRuns)
+
+	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected != 0 {
+		t.Errorf("ledger: %s\n%v", r.Line(), r.Examples)
+	}
+}

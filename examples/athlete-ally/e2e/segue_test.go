@@ -1,0 +1,362 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/journal"
+	"github.com/segue-run/segue/journal/sqlite"
+)
+
+// program builds segue, once for all tests of this binary.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "segue-e2e-bin-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "segue")
+	cmd := exec.Command("go", "build", "-o", bin, "./cmd/segue")
+	cmd.Dir = root()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.Join(err, errors.New(string(out)), os.RemoveAll(dir))
+	}
+	return bin, nil
+})
+
+// root is the checkout.
+func root() string {
+	_, self, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(self), "..", "..", "..")
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if bin, err := program(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(bin)) // it is in the temporary directory
+	}
+	os.Exit(code)
+}
+
+// result is how a segue ended.
+type result struct {
+	code     int // -1: by a signal
+	out, err string
+}
+
+func (r result) String() string { return r.out + r.err }
+
+// command is a call of segue under the system's environment, from a directory
+// in which nothing is.
+func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
+	bin, err := program()
+	if err != nil {
+		w.t.Fatalf("build segue: %v", err)
+	}
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), w.sys.Env.Pairs()...)
+	cmd.Env = append(cmd.Env, "SEGUE_STATE="+w.state, "SEGUE_ACTOR=ann")
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// segue calls the program and waits for its end.
+func (w *world) segue(t testing.TB, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	return finish(t, w.command(ctx, args...))
+}
+
+func finish(t testing.TB, cmd *exec.Cmd) result {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%v: %v\n%s%s", cmd.Args[1:], err, &out, &errOut)
+	}
+	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
+}
+
+// must wants an exit code.
+func (w *world) must(t testing.TB, code int, args ...string) result {
+	t.Helper()
+	r := w.segue(t, args...)
+	if r.code != code {
+		t.Fatalf("segue %s: exit %d, want %d\n%s", strings.Join(args, " "), r.code, code, r)
+	}
+	return r
+}
+
+// entry is one record of a run's journal.
+type entry struct {
+	journal.Record
+	engine.Event
+}
+
+// running is a segue run in the background, whose journal is followed.
+type running struct {
+	t        testing.TB
+	w        *world
+	id       string
+	cmd      *exec.Cmd
+	out, err bytes.Buffer // to be read when it has ended
+	ended    chan struct{}
+
+	mu     sync.Mutex
+	events []entry
+	seen   int // events that until has looked at
+	news   chan struct{}
+}
+
+// attestation is what the runbook asks for before it begins.
+const attestation = "The team was told, and the rollback plan was reviewed"
+
+// begin starts a run of a runbook, and attests.
+func (w *world) begin(t testing.TB, file string, args ...string) *running {
+	t.Helper()
+	r := w.carry(t, w.runs(t), append([]string{"run", file, "--plain"}, args...)...)
+	r.until("the attestation to be asked for", func(ev entry) bool {
+		p, ok := ev.Event.(engine.PhaseStarted)
+		return ok && p.Phase == "preflight"
+	})
+	w.must(t, 0, "attest", attestation, "--run", r.id, "--role", "platform", "--as", "carl")
+	return r
+}
+
+// goOn carries a run that exists on.
+func (w *world) goOn(t testing.TB, id string, args ...string) *running {
+	t.Helper()
+	runs := w.runs(t)
+	delete(runs, id)
+	return w.carry(t, runs, append([]string{"run", "--resume", id, "--plain"}, args...)...)
+}
+
+// carry starts a segue that carries out a run that is not among old.
+func (w *world) carry(t testing.TB, old map[string]bool, args ...string) *running {
+	t.Helper()
+	r := &running{t: t, w: w, cmd: w.command(context.WithoutCancel(t.Context()), args...), ended: make(chan struct{}), news: make(chan struct{}, 1)}
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = r.cmd.Wait() // its exit code says the rest
+		close(r.ended)
+	}()
+	t.Cleanup(r.kill)
+	await(t, 20*time.Second, "the run to be in the journal", func() bool {
+		if r.over() {
+			t.Fatalf("segue %s has ended with exit code %d before it was a run:\n%s", strings.Join(args, " "), r.cmd.ProcessState.ExitCode(), r.text())
+		}
+		for id := range w.runs(t) {
+			if !old[id] {
+				r.id = id
+			}
+		}
+		return r.id != ""
+	})
+	follow, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	reader, err := sqlite.OpenReadOnly(follow, w.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		_ = reader.Follow(follow, r.id, w.last(r.id), r.take) // it ends with follow
+	}()
+	t.Cleanup(func() { stop(); <-followed; reader.Close() })
+	return r
+}
+
+// last is the newest event that an earlier running of the same run has seen.
+func (w *world) last(id string) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seqs[id]
+}
+
+func (r *running) take(rec journal.Record) error {
+	ev, err := engine.Unmarshal(rec.Type, rec.Version, rec.Data)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.events = append(r.events, entry{rec, ev})
+	r.mu.Unlock()
+	r.w.mu.Lock()
+	r.w.seqs[r.id] = max(r.w.seqs[r.id], rec.Seq)
+	r.w.mu.Unlock()
+	select {
+	case r.news <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (r *running) kill() {
+	if !r.over() {
+		_ = r.cmd.Process.Signal(syscall.SIGCONT)
+		_ = r.cmd.Process.Kill()
+		<-r.ended
+	}
+}
+
+func (r *running) over() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// whileStopped says something to a program that is stopped meanwhile: it cannot
+// end a step before it hears of it. One that was stopped in the middle of writing
+// its journal is let go on, and told then.
+func (r *running) whileStopped(args ...string) {
+	r.t.Helper()
+	check(r.t, r.cmd.Process.Signal(syscall.SIGSTOP))
+	said := r.w.segue(r.t, args...)
+	check(r.t, r.cmd.Process.Signal(syscall.SIGCONT))
+	if said.code != 0 {
+		r.w.must(r.t, 0, args...)
+	}
+}
+
+// text is what it printed; only once it has ended.
+func (r *running) text() string { return r.out.String() + r.err.String() }
+
+const patience = 60 * time.Second
+
+// until follows the journal from where it last stopped to an event.
+func (r *running) until(what string, is func(entry) bool) entry {
+	r.t.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	ended := r.ended
+	for {
+		r.mu.Lock()
+		for r.seen < len(r.events) {
+			ev := r.events[r.seen]
+			r.seen++
+			if is(ev) {
+				r.mu.Unlock()
+				return ev
+			}
+		}
+		r.mu.Unlock()
+		select {
+		case <-r.news:
+		case <-ended:
+			// The journal's last events come a moment after the program's end.
+			ended = nil
+			late.Reset(time.Second)
+		case <-late.C:
+			r.t.Fatalf("waited in vain for %s; the journal:\n%s\n%s", what, r.tail(), r.printed())
+		}
+	}
+}
+
+func (r *running) printed() string {
+	if r.over() {
+		return r.text()
+	}
+	return r.w.segue(r.t, "why", r.id).String()
+}
+
+func (r *running) tail() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var b strings.Builder
+	for _, ev := range r.events[max(0, len(r.events)-25):] {
+		b.WriteString(ev.At.Format("15:04:05.000 ") + ev.Record.Type + " " + string(ev.Data[:min(len(ev.Data), 300)]) + "\n")
+	}
+	return b.String()
+}
+
+// end waits for the program's end and wants an exit code.
+func (r *running) end(code int) {
+	r.t.Helper()
+	select {
+	case <-r.ended:
+	case <-time.After(patience):
+		r.t.Fatalf("segue did not end; the journal:\n%s\n%s", r.tail(), r.printed())
+	}
+	if got := r.cmd.ProcessState.ExitCode(); got != code {
+		r.t.Fatalf("exit code %d, want %d:\n%s\n%s", got, code, r.tail(), r.text())
+	}
+}
+
+// all returns the events of one kind, in order.
+func all[E engine.Event](r *running) []entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []entry
+	for _, ev := range r.events {
+		if _, ok := ev.Event.(E); ok {
+			out = append(out, ev)
+		}
+	}
+	return out
+}
+
+// is makes a condition of an event's kind and content.
+func is[E engine.Event](ok func(E) bool) func(entry) bool {
+	return func(ev entry) bool {
+		e, right := ev.Event.(E)
+		return right && (ok == nil || ok(e))
+	}
+}
+
+// runs are the IDs in the journal; none before there is one.
+func (w *world) runs(t testing.TB) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	reader, err := sqlite.OpenReadOnly(t.Context(), w.state)
+	if err != nil {
+		return out
+	}
+	defer reader.Close()
+	list, err := reader.Runs(t.Context(), time.Now())
+	if err != nil {
+		return out
+	}
+	for _, run := range list {
+		out[run.Run] = true
+	}
+	return out
+}
+
+// await looks until a condition holds.
+func await(t testing.TB, within time.Duration, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(within); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
