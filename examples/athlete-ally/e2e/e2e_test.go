@@ -34,6 +34,7 @@ func TestUnderLoad(t *testing.T) {
 	w.burden(t)
 
 	t.Run("the seed's AA_VENDOR_HOT is refused before anything is touched", w.refused)
+	t.Run("guards see real faults", w.guards)
 	t.Run("a rollback from every step", w.rollbacks)
 	t.Run("two runs on one resource", w.twoRuns)
 

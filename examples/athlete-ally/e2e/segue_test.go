@@ -208,6 +208,9 @@ func (r *running) take(rec journal.Record) error {
 	return nil
 }
 
+// on makes a part of a test the one that fails when the run does.
+func (r *running) on(t testing.TB) { r.t = t }
+
 func (r *running) kill() {
 	if !r.over() {
 		_ = r.cmd.Process.Signal(syscall.SIGCONT)

@@ -1,0 +1,146 @@
+package e2e_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/examples/athlete-ally/event"
+	"github.com/segue-run/segue/examples/athlete-ally/system"
+)
+
+// A fault is something that really breaks, and the guard that is there for it.
+type fault struct {
+	name, guard string
+	unknown     bool // the guard's check has no answer, rather than a bad one
+	strike      func(context.Context) error
+	heal        func(context.Context) error
+}
+
+func (w *world) faults() []fault {
+	stop := func(names ...string) func(context.Context) error {
+		return func(ctx context.Context) error { return w.each(ctx, names, w.sys.StopProcess) }
+	}
+	start := func(names ...string) func(context.Context) error {
+		return func(ctx context.Context) error { return w.each(ctx, names, w.sys.StartProcess) }
+	}
+	both := []string{system.Normalize(0), system.Normalize(1)}
+	return []fault{
+		{"a NATS node is stopped", "bus-healthy", false, stop(system.Node(3)), start(system.Node(3))},
+		{"PostgreSQL is stopped", "rows-written", true, stop(system.Postgres), start(system.Postgres)},
+		{"normalize is stopped", "messages-come", false, stop(both...), start(both...)},
+		{
+			"normalize dead-letters everything", "errors-not-most", false,
+			func(ctx context.Context) error { return w.sys.DeadLetterAll(ctx, true) },
+			func(ctx context.Context) error { return w.sys.DeadLetterAll(ctx, false) },
+		},
+	}
+}
+
+func (w *world) each(ctx context.Context, names []string, do func(context.Context, string) error) error {
+	for _, name := range names {
+		if err := do(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guards is one run whose second phase is tried anew after each fault: each
+// strikes while the gate is open, and the phase is put back to its start.
+func (w *world) guards(t *testing.T) {
+	was := w.look(t)
+	r := w.begin(t, runbookFile(), set("vendor-soak=4s", "bus-fails-for=1s", "silent-for=1s", "no-writes-for=4s", "errors-for=1s")...)
+	phase := was
+	phase.Owner = map[string]string{}
+	for subject, stream := range was.Owner {
+		phase.Owner[subject] = stream
+	}
+	phase.Owner["dlq.test"] = event.StreamDLQ // dlq is done, and stays
+	for _, f := range w.faults() {
+		t.Run(f.name, func(t *testing.T) {
+			r.on(t)
+			w.strike(t, r, f)
+			w.restored(t, phase)
+		})
+		if t.Failed() {
+			return
+		}
+		w.must(t, 0, "resume", "--run", r.id, "--wait", "0s", "--as", "dora")
+		r = w.goOn(t, r.id)
+	}
+	t.Run("Prometheus is stopped", func(t *testing.T) {
+		r.on(t)
+		w.withoutPrometheus(t, r)
+		w.restored(t, was)
+	})
+}
+
+func vendorGate(r *running) entry {
+	return r.until("the gate of vendor", is(func(ev engine.GateOpened) bool { return ev.Phase == "vendor" }))
+}
+
+func (w *world) strike(t *testing.T, r *running, f fault) {
+	vendorGate(r)
+	struck := time.Now()
+	check(t, f.strike(t.Context()))
+	t.Cleanup(func() { // whatever became of the proof
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 40*time.Second)
+		defer cancel()
+		if err := f.heal(ctx); err != nil {
+			t.Errorf("heal: %v", err)
+		}
+	})
+	tripped := r.until("the guard", is(func(ev engine.GuardTripped) bool { return ev.Do == "rollback" }))
+	guard := tripped.Event.(engine.GuardTripped)
+	if guard.Guard != f.guard || guard.To != "phase" || guard.Unknown != f.unknown {
+		t.Errorf("tripped: %s to %s (unknown: %t), want %s to phase (unknown: %t)", guard.Guard, guard.To, guard.Unknown, f.guard, f.unknown)
+	}
+	start := r.until("the rollback", is[engine.RollbackStarted](nil))
+	if ev := start.Event.(engine.RollbackStarted); ev.Phase != "vendor" || ev.Start || ev.By != "guard:"+f.guard {
+		t.Errorf("rolled back to %s by %s", ev.Phase, ev.By)
+	}
+	done := r.until("its end", is[engine.RollbackEnded](nil))
+	ended := done.Event.(engine.RollbackEnded)
+	t.Logf("%s tripped %s after the fault (%s), rollback %s %s later: %s %s", guard.Guard, tripped.At.Sub(struck).Round(10*time.Millisecond),
+		guard.Reading.Value+guard.Reading.Detail, ended.Result, done.At.Sub(start.At).Round(10*time.Millisecond), strings.Join(ended.Why, "; "), keptBy(all[engine.UndoDone](r)))
+	if ended.Result != engine.Verified {
+		t.Errorf("the rollback ended %s: %v", ended.Result, ended.Why)
+	}
+	r.end(3)
+	if got := w.statusOf(t, r.id); got != engine.PausedStatus {
+		t.Errorf("the run is %s", got)
+	}
+	check(t, f.heal(t.Context()))
+	check(t, w.sys.AwaitHealthy(t.Context()))
+}
+
+// withoutPrometheus: what is measured is unknown, so the gate stays shut and
+// says why; a rollback needs none of it.
+func (w *world) withoutPrometheus(t *testing.T, r *running) {
+	opened := vendorGate(r)
+	check(t, w.sys.StopProcess(t.Context(), system.Prometheus))
+	t.Cleanup(func() { check(t, w.sys.StartProcess(context.WithoutCancel(t.Context()), system.Prometheus)) })
+	r.until("errors-few to be unknown", is(func(ev engine.CheckTurned) bool { return ev.Check == "errors-few" && ev.Reading.Verdict == evidence.Unknown }))
+	await(t, 30*time.Second, "twice the gate's time", func() bool { return time.Since(opened.At) > 8*time.Second })
+	if passed := all[engine.GatePassed](r); len(passed) > 0 && passed[len(passed)-1].Event.(engine.GatePassed).Phase == "vendor" {
+		t.Fatalf("the gate has passed without Prometheus")
+	}
+	why := w.must(t, 0, "why", r.id).out
+	t.Logf("segue why:\n%s", why)
+	for _, part := range []string{"errors-few", "unknown", "connection refused"} {
+		if !strings.Contains(why, part) {
+			t.Errorf("segue why does not say %q", part)
+		}
+	}
+	w.must(t, 0, "rollback", "--run", r.id, "--as", "dora")
+	r.end(3)
+	if got := w.statusOf(t, r.id); got != engine.RolledBackStatus {
+		t.Errorf("the run is %s", got)
+	}
+	check(t, w.sys.StartProcess(t.Context(), system.Prometheus))
+	check(t, w.sys.AwaitHealthy(t.Context()))
+}
