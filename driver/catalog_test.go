@@ -26,12 +26,13 @@ type say struct {
 	word string
 }
 
-func (s *say) Resources() []Resource                                    { return nil }
-func (s *say) Observe(context.Context) (state.State, error)             { return nil, nil }
-func (s *say) Plan(state.State) (state.State, error)                    { return nil, nil }
-func (s *say) Apply(context.Context, Effect) (state.State, error)       { return nil, nil }
-func (s *say) Undo(context.Context, Effect) error                       { return nil }
-func (s *say) Read(context.Context) evidence.Reading                    { return evidence.Passed(s.word, "") }
+func (s *say) Resources() []Resource                              { return nil }
+func (s *say) Observe(context.Context) (state.State, error)       { return nil, nil }
+func (s *say) Plan(state.State) (state.State, error)              { return nil, nil }
+func (s *say) Apply(context.Context, Effect) (state.State, error) { return nil, nil }
+func (s *say) Undo(context.Context, Effect) error                 { return nil }
+func (s *say) Read(context.Context) evidence.Reading              { return evidence.Passed(s.word, "") }
+
 func sayAction(_ context.Context, l *line, p sayParams) (Action, error) { return &say{l, p.Word}, nil }
 
 type sayParams struct {

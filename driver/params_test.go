@@ -36,7 +36,7 @@ type everything struct {
 	Free     any                `param:"free"`
 	Args     []any              `param:"args"`
 	Expect   string             `param:"expect,expression" vars:"rows|row"`
-	Db       string             `param:"db,required,connection"`
+	DB       string             `param:"db,required,connection"`
 	shared
 	Untagged string
 }
@@ -195,7 +195,8 @@ func TestAParameterOfNoKnownTypePanics(t *testing.T) {
 	}()
 	Checks(About{Name: "x"}, func(context.Context, Conn, struct {
 		C chan int `param:"c"`
-	}) (Check, error) {
+	},
+	) (Check, error) {
 		return nil, nil
 	})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ type Effect struct {
 	Attempt int
 	Settle  bool     // of observe: wait until the world no longer moves
 	Steps   []string // of survey
-	Id      string   // of survey
+	ID      string   // of survey
 }
 
 // Key names the effect: an effect with the same key is the same one going on.
@@ -42,7 +43,7 @@ func (e Effect) Key() string {
 	case DoWatch:
 		return fmt.Sprintf("watch %s %s", e.Check, e.Every)
 	case DoSurvey:
-		return "survey " + e.Id
+		return "survey " + e.ID
 	}
 	return fmt.Sprintf("%s %s %d", e.Do, e.Step, e.Attempt)
 }
@@ -134,6 +135,7 @@ func Decide(rb *runbook.Runbook, s *State, now time.Time) Decision {
 	}
 	switch s.Status {
 	case RollingBack:
+		s.backgrounds(rb, &d)
 		s.rollback(rb, &d, now)
 	case PausedStatus:
 		s.backgrounds(rb, &d)
@@ -177,10 +179,14 @@ func (s *State) inFlight(rb *runbook.Runbook, d *Decision) {
 	}
 }
 
-// backgrounds keeps the background work of steps that are done going.
+// backgrounds keeps the background work of steps that are done going, also
+// during a rollback that leaves them as they are.
 func (s *State) backgrounds(rb *runbook.Runbook, d *Decision) {
 	for _, id := range s.Order {
 		st := s.Steps[id]
+		if s.Status == RollingBack && slices.Contains(s.Rollback.Undo, id) {
+			continue
+		}
 		if def, ok := rb.Step(id); ok && def.Kind.Background && st.Stage == Done {
 			d.run(Effect{Do: DoBackground, Step: id, Attempt: st.Attempt})
 		}
@@ -233,23 +239,43 @@ func (s *State) unmet(rb *runbook.Runbook, needs []string) string {
 // leftAsItIs lists, for people, what a run that stops here leaves changed.
 func (s *State) leftAsItIs(rb *runbook.Runbook) []string {
 	var out []string
-	for _, id := range s.Order {
+	for _, id := range s.touched() {
 		st := s.Steps[id]
 		def, _ := rb.Step(id)
+		what := ""
 		switch st.Stage {
 		case Done:
 			if st.Changed {
-				out = append(out, fmt.Sprintf("%s (%s): done, not undone", id, def.Kind.Name))
+				what = "done, not undone"
 			}
 		case Applying, Failed, Undoing:
-			out = append(out, fmt.Sprintf("%s (%s): begun, its outcome is not known", id, def.Kind.Name))
+			what = "begun, its outcome is not known"
+		case Skipped:
+			if st.Intended {
+				what = "begun and then skipped, its outcome is not known"
+			}
 		case Undone:
 			if st.Kept != nil {
-				out = append(out, fmt.Sprintf("%s (%s): kept %s: %s", id, def.Kind.Name, st.Kept.What, st.Kept.Cost))
+				what = fmt.Sprintf("kept %s: %s", st.Kept.What, st.Kept.Cost)
 			}
+		}
+		if what != "" {
+			out = append(out, fmt.Sprintf("%s (%s): %s", id, def.Kind.Name, what))
 		}
 	}
 	return out
+}
+
+// touched lists the steps that may have left something in the world: those of
+// the way forward in their order, then those that a rollback is through with.
+func (s *State) touched() []string {
+	ids := slices.Clone(s.Order)
+	for _, id := range slices.Sorted(maps.Keys(s.Steps)) {
+		if st := s.Steps[id]; !slices.Contains(ids, id) && (st.Kept != nil || st.First && st.Intended) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func guardWhy(ev GuardTripped) string {

@@ -124,7 +124,7 @@ func (c *script) do(d *datadriven.TestData) error {
 		n := engine.Surveyed{Faces: map[string]state.Face{arg(0): face(val("found"))}}
 		for _, e := range engine.Decide(c.rb, c.s, c.now).Run {
 			if e.Do == engine.DoSurvey {
-				n.Key = e.Id
+				n.Key = e.ID
 			}
 		}
 		c.s.NoteSurvey(n)
@@ -267,7 +267,7 @@ func line(ev engine.Event) string {
 	}
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		v, _ := json.Marshal(m[k]) //nolint:errchkjson
+		v, _ := json.Marshal(m[k]) //nolint:errchkjson // plain data
 		parts = append(parts, k+"="+string(v))
 	}
 	return ev.Type() + " " + strings.Join(parts, " ")
@@ -278,7 +278,7 @@ func face(text string) state.Face {
 	out := state.Face{}
 	for _, pair := range strings.Split(text, "/") {
 		if cell, v, ok := strings.Cut(pair, ":"); ok {
-			raw, _ := json.Marshal(v) //nolint:errchkjson
+			raw, _ := json.Marshal(v) //nolint:errchkjson // plain data
 			out["cell/"+cell] = state.Fields{"v": raw}
 		}
 	}

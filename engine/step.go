@@ -81,7 +81,7 @@ func (s *State) survey(d *Decision) bool {
 	if !s.compare {
 		return false
 	}
-	d.run(Effect{Do: DoSurvey, Id: s.surveyKey(), Steps: s.changed()})
+	d.run(Effect{Do: DoSurvey, ID: s.surveyKey(), Steps: s.changed()})
 	d.wait(Wait{For: "effect", What: "comparing the world with what the run left"})
 	return true
 }

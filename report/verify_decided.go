@@ -18,7 +18,7 @@ func (v *verifier) decided() {
 		if e.Do == engine.DoSurvey {
 			// The world was compared with what the run left, and was as it
 			// should be: else the journal would speak of drift.
-			v.s.NoteSurvey(engine.Surveyed{Key: e.Id})
+			v.s.NoteSurvey(engine.Surveyed{Key: e.ID})
 			d = engine.Decide(v.rb, v.s, v.e.At)
 		}
 	}

@@ -31,8 +31,10 @@ func (p *parser) readInputs(n *yaml.Node, vals Values) []Input {
 	out := make([]Input, len(order))
 	for _, in := range order {
 		if in.Value == nil && in.Required && !p.bad[in.Name] && !vals.Samples {
-			p.report.add(Error{in.Pos, "inputs." + in.Name, fmt.Sprintf("the input %s has no value", in.Name),
-				fmt.Sprintf("set it with --set %s=… or in a --values file; it is %s", in.Name, article(in.Type))})
+			p.report.add(Error{
+				in.Pos, "inputs." + in.Name, fmt.Sprintf("the input %s has no value", in.Name),
+				fmt.Sprintf("set it with --set %s=… or in a --values file; it is %s", in.Name, article(in.Type)),
+			})
 		}
 	}
 	for i, in := range order {

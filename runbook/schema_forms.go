@@ -28,8 +28,10 @@ func (b *schemaBuilder) form(k key) *jsonschema.Schema {
 	case formChecks:
 		return byName(namePattern, b.oneKind("a-check", Check))
 	case formRequire:
-		return &jsonschema.Schema{Type: "array", MinItems: jsonschema.Ptr(1),
-			Items: either(ref("type."+string(CheckRef)), b.section(requiredCheckSection), b.section(attestationSection))}
+		return &jsonschema.Schema{
+			Type: "array", MinItems: jsonschema.Ptr(1),
+			Items: either(ref("type."+string(CheckRef)), b.section(requiredCheckSection), b.section(attestationSection)),
+		}
 	case formValues:
 		scalar := &jsonschema.Schema{Types: []string{"string", "number", "boolean"}}
 		list := &jsonschema.Schema{Type: "array", Items: scalar}

@@ -1,7 +1,6 @@
 package runbook
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"strings"
@@ -68,7 +67,7 @@ func (p *parser) input(n *yaml.Node, path, name string) *Input {
 	if !ok {
 		if !p.broken["inputs"] {
 			p.fault(n, path, "no input is called "+name,
-				p.hints.remedy(name, maps.Keys(p.inputs), fmt.Sprintf("declare it under inputs, or write $$ for a dollar sign")))
+				p.hints.remedy(name, maps.Keys(p.inputs), "declare it under inputs, or write $$ for a dollar sign"))
 		}
 		return nil
 	}

@@ -1,7 +1,6 @@
 package runbook
 
 import (
-	"fmt"
 	"maps"
 	"strings"
 
@@ -119,7 +118,7 @@ func (p *parser) settable(n *yaml.Node, name string) *Input {
 		return in
 	}
 	if !p.broken["inputs"] {
-		remedy := fmt.Sprintf("the runbook declares no inputs")
+		remedy := "the runbook declares no inputs"
 		if len(p.inputs) > 0 {
 			remedy = p.hints.remedy(name, maps.Keys(p.inputs), "see the runbook's inputs")
 		}

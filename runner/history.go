@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -108,8 +107,4 @@ func (r *Runner) errorText(err error) string {
 		text = text[:most] + " …"
 	}
 	return text
-}
-
-func isLost(err error) bool {
-	return errors.Is(err, journal.ErrLeaseLost) || errors.Is(err, journal.ErrSequence)
 }

@@ -124,7 +124,7 @@ func (l *loop) survey(f *flight) func(context.Context) {
 			all.Go(func() { faces[i] = l.lookUntil(ctx, def) })
 		}
 		all.Wait()
-		n := engine.Surveyed{Key: f.effect.Id, Faces: map[string]state.Face{}}
+		n := engine.Surveyed{Key: f.effect.ID, Faces: map[string]state.Face{}}
 		for i, def := range defs {
 			n.Faces[def.ID] = faces[i]
 		}

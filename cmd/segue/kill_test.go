@@ -163,7 +163,15 @@ func TestKilledAtAnyBoundaryItEndsAsIfNothingHadHappened(t *testing.T) {
 			inside := 0
 			var two sync.WaitGroup
 			slots := make(chan struct{}, 3)
+			// Under the race detector, and wherever else -short is asked for, a part
+			// of the boundaries must do; those inside an apply or undo always.
+			skip := func(i int, point string) bool {
+				return testing.Short() && i%7 != 0 && !strings.HasPrefix(point, "in ")
+			}
 			for i, point := range points {
+				if skip(i, point) {
+					continue
+				}
 				if strings.HasPrefix(point, "in ") {
 					inside++
 				}

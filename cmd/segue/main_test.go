@@ -132,15 +132,6 @@ func (c *cli) runWith(env []string, args ...string) result {
 	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
 }
 
-func (c *cli) must(code int, args ...string) result {
-	c.t.Helper()
-	r := c.run(args...)
-	if r.code != code {
-		c.t.Fatalf("segue %s: exit %d, want %d\n%s%s", strings.Join(args, " "), r.code, code, r.out, r.err)
-	}
-	return r
-}
-
 func (c *cli) file(name, text string) string {
 	c.t.Helper()
 	path := filepath.Join(c.dir, name)
@@ -148,16 +139,4 @@ func (c *cli) file(name, text string) string {
 		c.t.Fatal(err)
 	}
 	return path
-}
-
-// until waits for a condition.
-func until(t testing.TB, what string, within time.Duration, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(within); !ok(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", within, what)
-		}
-	}
 }

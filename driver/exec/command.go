@@ -80,7 +80,7 @@ func (s surroundings) run(ctx context.Context, argv []string, extra ...string) (
 			if endGroup(group, over) {
 				complaint = said(errs.text())
 			}
-		case <-over:
+		case <-over: //nolint:errcheck // that it is over is all that counts here
 		}
 		return result{}, fmt.Errorf("run %s: %w%s", argv[0], context.Cause(ctx), complaint)
 	}
@@ -103,7 +103,7 @@ func endGroup(group int, over <-chan error) bool {
 	defer t.Stop()
 	isOver := func() bool {
 		select {
-		case <-over:
+		case <-over: //nolint:errcheck // that it is over is all that counts here
 			return true
 		case <-t.C:
 			return false

@@ -151,7 +151,7 @@ func (o *Orchestrator) halt(name string) error {
 			return fmt.Errorf("it is %s", s.Status)
 		}
 		if err := o.call("PATCH", "/process/stop/"+name, nil, nil); err == nil || !strings.Contains(err.Error(), "is not running") {
-			return fmt.Errorf("process-compose still holds it: %v", err)
+			return fmt.Errorf("process-compose still holds it: %v", err) //nolint:errorlint // it may be nil
 		}
 		return nil
 	})
