@@ -21,6 +21,8 @@ func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
 	case RollbackStarted:
 		s.request, s.Pause, s.Drift, s.adrift, s.compare = nil, nil, nil, nil, false
 		s.Status = RollingBack
+		ev.Index = min(max(ev.Index, 0), len(rb.Phases)-1)
+		ev.First, ev.Undo = slices.Clone(ev.First), slices.Clone(ev.Undo)
 		s.Rollback = &Rollback{
 			RollbackStarted: ev, At: at,
 			Done: map[string]UndoDone{}, Failed: map[string]string{}, Seen: map[string]Witnessed{}, Final: state.Face{},
@@ -40,7 +42,7 @@ func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
 		st := s.ownStep(ev.Step)
 		st.Stage, st.Since, st.Kept = Undone, at, ev.Kept
 		st.Cursor = nil
-		s.Left = s.Left.With(ev.Left)
+		s.Left = ev.Kept.without(s.Left.With(ev.Left))
 		r.Done[ev.Step] = ev
 		r.Final = r.Final.With(st.Before)
 		delete(r.Failed, ev.Step)
@@ -60,6 +62,22 @@ func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
 	case RollbackEnded:
 		s.endRollback(rb, ev, at)
 	}
+}
+
+// without takes out of a face what was kept: people are asked to clear that
+// away, and doing so is no drift.
+func (k *Kept) without(face state.Face) state.Face {
+	if k == nil {
+		return face
+	}
+	for id, fields := range k.Fields {
+		for _, name := range fields {
+			if delete(face[id], name); name == "*" {
+				delete(face, id)
+			}
+		}
+	}
+	return face
 }
 
 func (s *State) endRollback(rb *runbook.Runbook, ev RollbackEnded, at time.Time) {
@@ -151,6 +169,22 @@ func (s *State) restsOn(id string) string {
 		}
 	}
 	return ""
+}
+
+// lostLast puts the steps whose effects may still be going at the end of an
+// order of undoing, and with them, after them, those that came before and
+// touch the same: what was done first must be undone last.
+func (s *State) lostLast(undo []string) []string {
+	var first, last []string
+	for _, id := range undo {
+		rests := func(other string) bool { return touch(s.step(id), s.step(other)) }
+		if s.step(id).Lost || slices.ContainsFunc(last, rests) {
+			last = append(last, id)
+		} else {
+			first = append(first, id)
+		}
+	}
+	return append(first, last...)
 }
 
 func touch(a, b *Step) bool {
