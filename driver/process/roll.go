@@ -24,8 +24,9 @@ type roll struct {
 	back bool
 }
 
-// patience is how long an undo waits for what did not work when it began.
-const patience = 10 * time.Second
+// patience is how long an undo waits for what did not work when it began: for
+// all of it together, as it may never work while something else is broken.
+const patience = 5 * time.Second
 
 // run goes over the replicas. Those that do not work come first: replacing
 // them takes nothing from anyone. One that works is replaced only while another
@@ -149,10 +150,11 @@ func (r *roll) awaitOthers(ctx context.Context, others []string) error {
 
 // end waits until all that is to work does.
 func (r *roll) end(ctx context.Context, names, sound []string) error {
+	late := time.Now().Add(patience)
 	for _, name := range names {
 		within, mustWork := r.within, true
 		if r.back && !slices.Contains(sound, name) {
-			within, mustWork = min(within, patience), false
+			within, mustWork = min(within, max(time.Until(late), lookEvery)), false
 		}
 		err := await(ctx, within, func(ctx context.Context) error { return r.conn.works(ctx, r.asking, name) })
 		if err != nil && (mustWork || ctx.Err() != nil) {
