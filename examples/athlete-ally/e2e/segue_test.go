@@ -228,19 +228,6 @@ func (r *running) over() bool {
 	}
 }
 
-// whileStopped says something to a program that is stopped meanwhile: it cannot
-// end a step before it hears of it. One that was stopped in the middle of writing
-// its journal is let go on, and told then.
-func (r *running) whileStopped(args ...string) {
-	r.t.Helper()
-	check(r.t, r.cmd.Process.Signal(syscall.SIGSTOP))
-	said := r.w.segue(r.t, args...)
-	check(r.t, r.cmd.Process.Signal(syscall.SIGCONT))
-	if said.code != 0 {
-		r.w.must(r.t, 0, args...)
-	}
-}
-
 // text is what it printed; only once it has ended.
 func (r *running) text() string { return r.out.String() + r.err.String() }
 
