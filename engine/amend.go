@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/segue-run/segue/runbook"
 )
@@ -22,14 +23,71 @@ func (s *State) Amendable(was, is *runbook.Runbook) string {
 		}
 	}
 	for i, p := range was.Phases {
-		if i > s.PhaseIndex || i == s.PhaseIndex && s.phase(p.Name).Stage == Pending {
-			break
+		if !s.begun(i, p) {
+			continue
 		}
 		if i >= len(is.Phases) || !same(phaseShape(p), phaseShape(is.Phases[i])) {
 			return fmt.Sprintf("phase %s has started and must stay as it is", p.Name)
 		}
+		for _, name := range asks(p) {
+			a, _ := was.Check(name)
+			b, _ := is.Check(name)
+			if !same(useOf(a.Use), useOf(b.Use)) {
+				return fmt.Sprintf("check %s must stay as it is: phase %s, which has started, asks it", name, p.Name)
+			}
+		}
 	}
 	return ""
+}
+
+// begun reports whether a phase has started and is not wholly undone again.
+func (s *State) begun(i int, p runbook.Phase) bool {
+	if i < s.PhaseIndex {
+		return true
+	}
+	for _, step := range p.Steps {
+		if slices.Contains(s.Order, step.ID) {
+			return true
+		}
+	}
+	stage := s.phase(p.Name).Stage
+	return i == s.PhaseIndex && stage != Pending && stage != Undone
+}
+
+// asks lists the checks that a phase rests on.
+func asks(p runbook.Phase) []string {
+	var names []string
+	for _, r := range p.Require {
+		if r.Check != "" {
+			names = append(names, r.Check)
+		}
+	}
+	verifications := []*runbook.Verify{p.Verify, p.Rollback}
+	for _, step := range p.Steps {
+		verifications = append(verifications, step.Verify)
+	}
+	for _, v := range verifications {
+		if v != nil {
+			names = append(names, v.Checks...)
+		}
+	}
+	if p.Gate != nil {
+		names = append(names, p.Gate.Hold...)
+	}
+	return names
+}
+
+// amended takes another text. Whoever approved a phase that has not started
+// approved the text before.
+func (s *State) amended(rb *runbook.Runbook, ev Amended) {
+	s.Digest = ev.Digest
+	s.Given = slices.DeleteFunc(slices.Clone(s.Given), func(g Given) bool {
+		if g.Kind != SignalApprove {
+			return false
+		}
+		in := max(rb.Phase(g.Of), phaseOf(rb, g.Of))
+		return in < 0 || !s.begun(in, rb.Phases[in])
+	})
 }
 
 func connection(rb *runbook.Runbook, name string) runbook.Use {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"github.com/segue-run/segue/evidence"
@@ -16,7 +15,7 @@ func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
 	case Created:
 		s.Name, s.Digest, s.Actor, s.Started = ev.Name, ev.Digest, ev.Actor, at
 	case Amended:
-		s.Digest = ev.Digest
+		s.amended(rb, ev)
 	case Acquired:
 		s.acquired(ev)
 	case PhaseStarted:
@@ -42,20 +41,22 @@ func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
 		g := s.ownGuard(ev.Guard)
 		g.Tripped = true
 		if runbook.Response(ev.Do) == runbook.Rollback {
-			s.request = &Request{Target: ev.To, Why: guardWhy(ev), By: "guard:" + ev.Guard}
+			s.ask(rb, Request{Target: ev.To, Why: guardWhy(ev), By: "guard:" + ev.Guard})
 		}
 	case GuardQuiet:
 		*s.ownGuard(ev.Guard) = Guard{}
 	case Paused:
 		s.Status = PausedStatus
 		s.Pause = &Pause{Why: ev.Why, By: ev.By, Next: ev.Next, Since: at}
-		s.request = nil
+		if s.request != nil && s.request.By == ev.By {
+			s.request = nil // this is its answer: there was nothing to undo
+		}
 		s.freeze()
 	case Resumed:
-		s.resume(at)
+		s.resume(rb, at)
 	case SignalTaken:
 		s.Inbox = ev.Message
-		s.take(ev.Signal, at)
+		s.take(rb, ev.Signal, at)
 	case SignalRefused:
 		s.Inbox = ev.Message
 	case Completed:
@@ -126,12 +127,15 @@ func (s *State) foldStep(rb *runbook.Runbook, ev Event, at time.Time) {
 	case StepIndeterminate:
 		st := s.ownStep(ev.Step)
 		st.Lost = true
+		const lost = "it ignored its cancellation: what it still does is not known"
 		if r := s.Rollback; r != nil && s.Status == RollingBack {
-			// Come back to it last.
-			r.Undo = append(slices.DeleteFunc(r.Undo, func(id string) bool { return id == ev.Step }), ev.Step)
+			r.Undo = s.lostLast(r.Undo)
+			if ev.Undo {
+				r.Failed[ev.Step] = "its undo: " + lost
+			}
 		}
 		if !ev.Undo {
-			st.Stage, st.Error = Failed, "it ignored its cancellation: what it still does is not known"
+			st.Stage, st.Error = Failed, lost
 		}
 	case DriftFound:
 		s.Drift, s.adrift = ev.Changes, nil
@@ -201,11 +205,34 @@ func (s *State) freeze() {
 	}
 }
 
-func (s *State) resume(at time.Time) {
+// ask takes a request for a rollback; of two, the one that goes back further.
+func (s *State) ask(rb *runbook.Runbook, req Request) {
+	if s.request == nil || s.depth(rb, req) < s.depth(rb, *s.request) {
+		s.request = &req
+	}
+}
+
+// depth orders requests: to the start, then to the start of each phase.
+func (s *State) depth(rb *runbook.Runbook, req Request) int {
+	index, start, err := resolveTarget(rb, s, req.Target)
+	if start || err != nil {
+		return -1
+	}
+	return index
+}
+
+func (s *State) resume(rb *runbook.Runbook, at time.Time) {
 	if s.Status == PausedStatus {
 		s.Status = Running
 	}
 	s.Pause = nil
+	for _, g := range rb.Guards {
+		// What has rolled back, or could not, watches the new attempt like the
+		// first one; one that only stops is overruled until its check passes.
+		if gs := s.Guards[g.Name]; gs != nil && gs.Tripped && (g.Do == runbook.Rollback || g.Then == runbook.Rollback) {
+			s.Guards[g.Name] = &Guard{}
+		}
+	}
 	for _, p := range s.Phases {
 		if p.Stage == Requiring {
 			p.Asked = at
@@ -216,7 +243,7 @@ func (s *State) resume(at time.Time) {
 	}
 }
 
-func (s *State) take(sig Signal, at time.Time) {
+func (s *State) take(rb *runbook.Runbook, sig Signal, at time.Time) {
 	switch sig.Kind {
 	case SignalApprove, SignalAttest:
 		s.Given = append(s.Given, Given{Kind: sig.Kind, Of: sig.Of, Actor: sig.Actor, Role: sig.Role, Signed: sig.Signature != ""})
@@ -226,16 +253,16 @@ func (s *State) take(sig Signal, at time.Time) {
 			}
 		}
 	case SignalRetry:
-		s.retry(sig)
-		s.resume(at)
+		s.retry(rb, sig)
+		s.resume(rb, at)
 	case SignalResume:
-		s.resume(at)
+		s.resume(rb, at)
 	case SignalSkip:
 		st := s.ownStep(sig.Of)
 		st.Stage, st.Since = Skipped, at
 		delete(s.observed, sig.Of)
 		if s.Pause != nil && (s.Pause.By == "step:"+sig.Of || s.Pause.By == "drift") {
-			s.resume(at)
+			s.resume(rb, at)
 		}
 	case SignalPause:
 		s.Status = PausedStatus
@@ -246,7 +273,7 @@ func (s *State) take(sig Signal, at time.Time) {
 		if why == "" {
 			why = "asked for by " + sig.Actor
 		}
-		s.request = &Request{Target: orStart(sig.Of), Why: why, By: sig.Actor}
+		s.ask(rb, Request{Target: orStart(sig.Of), Why: why, By: sig.Actor})
 	case SignalAbort:
 		s.abort = sig.Actor
 	case SignalLate:
@@ -273,13 +300,14 @@ func (s *State) ended(step string) {
 	if r := s.Rollback; s.Status == RollingBack {
 		delete(r.Done, step)
 		delete(r.Seen, step)
+		delete(r.Failed, step)
 		st.Stage = Failed
 	}
 }
 
-func (s *State) retry(sig Signal) {
+func (s *State) retry(rb *runbook.Runbook, sig Signal) {
 	if r := s.Rollback; s.rollbackFailed() {
-		s.request = &Request{Target: r.Target, Why: r.Why + " (again)", By: sig.Actor}
+		s.ask(rb, Request{Target: r.Target, Why: r.Why + " (again)", By: sig.Actor})
 		return
 	}
 	for _, st := range s.Steps {

@@ -31,7 +31,7 @@ func (s *State) guards(rb *runbook.Runbook, d *Decision) {
 			if c.Reading.Verdict == evidence.Pass {
 				d.say(GuardQuiet{Guard: g.Name, Reading: c.Reading})
 			}
-		case s.Status == RollingBack:
+		case s.Status == RollingBack, s.request != nil:
 			// What is under way already answers it; it fires afterwards if it
 			// still has cause.
 		case s.moot(rb, g):

@@ -59,7 +59,6 @@ func (s *State) planRollback(rb *runbook.Runbook, req Request) RollbackStarted {
 		}
 	}
 	floor := slices.Index(s.Order, s.Floor)
-	var lost []string
 	for i := len(s.Order) - 1; i >= 0; i-- {
 		id := s.Order[i]
 		st := s.Steps[id]
@@ -70,13 +69,9 @@ func (s *State) planRollback(rb *runbook.Runbook, req Request) RollbackStarted {
 			ev.Floor = s.Floor
 			continue
 		}
-		if st.Lost {
-			lost = append(lost, id)
-			continue
-		}
 		ev.Undo = append(ev.Undo, id)
 	}
-	ev.Undo = append(ev.Undo, lost...) // an effect that may still be going comes last
+	ev.Undo = s.lostLast(ev.Undo)
 	return ev
 }
 

@@ -135,7 +135,7 @@ func (c *script) do(d *datadriven.TestData) error {
 	case "failed":
 		c.fold(engine.StepFailed{Step: arg(0), Stage: "apply", Error: "it broke"})
 	case "lost":
-		c.fold(engine.StepIndeterminate{Step: arg(0)})
+		c.fold(engine.StepIndeterminate{Step: arg(0), Undo: val("undo") != ""})
 	case "undone":
 		ev := engine.UndoDone{Step: arg(0), Left: face(val("left"))}
 		if kept := val("kept"); kept != "" {
@@ -158,7 +158,7 @@ func (c *script) do(d *datadriven.TestData) error {
 		sig := engine.Signal{Kind: engine.SignalKind(arg(0)), Actor: arg(1), Of: val("of"), Role: val("role"), AcceptDrift: val("accept") != ""}
 		signed := val("signed") != ""
 		if signed {
-			sig.Signature = "(valid)"
+			sig.Signature, sig.Digest = "(valid)", c.rb.Digest()
 		}
 		c.fold(c.s.Judge(c.rb, c.message, sig, signed))
 	case "advance":

@@ -184,6 +184,9 @@ func (s *State) refuseApproval(rb *runbook.Runbook, sig Signal, signed bool) str
 	if noReturn && !signed {
 		return fmt.Sprintf("%q is a point of no return: its approval must be signed", of)
 	}
+	if noReturn && (sig.Of == "" || sig.Digest == "") {
+		return fmt.Sprintf("%q is a point of no return: what is signed must name it, and the runbook's digest", of)
+	}
 	if sig.Digest != "" && sig.Digest != rb.Digest() {
 		return "the approval is for another text of the runbook"
 	}
@@ -228,19 +231,24 @@ func (s *State) refuseSkip(rb *runbook.Runbook, sig Signal) string {
 	}
 	st := s.step(step.ID)
 	switch {
+	case s.Status == RollingBack && !slices.Contains(s.Rollback.First, step.ID):
+		return "a rollback is under way"
+	case s.rollbackFailed():
+		return "the rollback failed: retry it, or abort"
 	case st.Stage == Done:
 		return fmt.Sprintf("step %s is done", step.ID)
 	case st.Stage == Applying && !st.Uncertain:
 		return fmt.Sprintf("step %s is being applied: pause or roll back", step.ID)
 	}
+	in := phaseOf(rb, step.ID)
 	for _, p := range rb.Phases {
 		for _, other := range p.Steps {
 			if slices.Contains(other.Needs, step.ID) {
 				return fmt.Sprintf("step %s needs it", other.ID)
 			}
 		}
-		if slices.Contains(p.Needs, rb.Phases[max(s.PhaseIndex, 0)].Name) && p.Name != rb.Phases[s.PhaseIndex].Name {
-			return fmt.Sprintf("phase %s needs phase %s whole", p.Name, rb.Phases[s.PhaseIndex].Name)
+		if in >= 0 && slices.Contains(p.Needs, rb.Phases[in].Name) {
+			return fmt.Sprintf("phase %s needs phase %s whole", p.Name, rb.Phases[in].Name)
 		}
 	}
 	return ""

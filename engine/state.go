@@ -2,6 +2,8 @@ package engine
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/segue-run/segue/evidence"
@@ -246,8 +248,9 @@ func (s *State) failedStep() string {
 			return id
 		}
 	}
-	for id, st := range s.Steps {
-		if st.Stage == Failed {
+	for _, id := range slices.Sorted(maps.Keys(s.Steps)) {
+		// What restores service at a rollback is no step of the way forward.
+		if st := s.Steps[id]; st.Stage == Failed && !st.First {
 			return id
 		}
 	}

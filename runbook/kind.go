@@ -30,7 +30,7 @@ type Kind struct {
 	// Validate looks at decoded parameters where types are not enough
 	// ("closed and subjects exclude each other"). It needs no live system.
 	// Its errors may be *FieldError, to point at a parameter. May be nil.
-	Validate func(Params) error
+	Validate func(Params) error `json:"-"`
 
 	Background   bool // keeps working after apply
 	Resumable    bool // can continue from a cursor
