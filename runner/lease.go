@@ -73,12 +73,14 @@ func (l *lease) lose() {
 	l.lost = true
 }
 
-// keep renews the lease until ctx ends or it is lost; lost tells when.
+// keep renews the lease until ctx ends or it is lost; lost tells when. It is
+// given up a margin before its end, so that every call that is still going has
+// been cancelled when a successor may begin.
 func (l *lease) keep(ctx context.Context, r *Runner, lost func()) {
 	every := r.ttl() / 4
 	for {
 		_, until, _ := l.get()
-		wait := min(every, max(time.Until(until), 0))
+		wait := min(every, max(time.Until(until.Add(-l.margin)), 0))
 		select {
 		case <-ctx.Done():
 			return
@@ -86,7 +88,7 @@ func (l *lease) keep(ctx context.Context, r *Runner, lost func()) {
 		}
 		held, until, _ := l.get()
 		now := time.Now()
-		if !now.Before(until) {
+		if !now.Before(until.Add(-l.margin)) {
 			l.lose()
 			lost()
 			return

@@ -16,6 +16,7 @@ import (
 	"github.com/segue-run/segue/journal/memory"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/runner"
+	"github.com/segue-run/segue/secret"
 	"github.com/segue-run/segue/state"
 )
 
@@ -29,6 +30,9 @@ type Plan struct {
 	CrashAt []int
 	// Signals are sent when the run has journaled that many events.
 	Signals map[int64]engine.Signal
+	// Secrets are known to each process from its start, Learnt only once it has
+	// passed ten boundaries.
+	Secrets, Learnt []string
 	// Mend is what the person does beside retrying: put drift back.
 	Patience int // how often the person helps before giving up; 60 at zero
 }
@@ -100,6 +104,8 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	cat := &driver.Catalog{}
 	cat.Add(proc.Parts()...)
 
+	secrets := &secret.Redactor{}
+	secrets.Add(s.plan.Secrets...)
 	boundary, limit := 0, 0
 	if n < len(s.plan.CrashAt) {
 		limit = s.plan.CrashAt[n]
@@ -107,11 +113,14 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	var mu sync.Mutex
 	r := &runner.Runner{
 		Store: store, Drivers: cat, Vault: s.vault, Holder: fmt.Sprintf("process %d", n), Wait: true, TTL: 10 * time.Second,
-		LeaveWhenWaiting: true,
+		LeaveWhenWaiting: true, Secrets: secrets,
 		Boundary: func(string) {
 			mu.Lock()
 			defer mu.Unlock()
 			boundary++
+			if boundary == 10 {
+				secrets.Add(s.plan.Learnt...)
+			}
 			if boundary == limit {
 				dead.Store(true)
 				_ = store.Close()
