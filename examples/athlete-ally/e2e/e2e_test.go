@@ -37,6 +37,7 @@ func TestUnderLoad(t *testing.T) {
 	t.Run("guards see real faults", w.guards)
 	t.Run("a rollback from every step", w.rollbacks)
 	t.Run("two runs on one resource", w.twoRuns)
+	t.Run("secrets stay secret", w.secrets)
 	t.Run("a runner that was stopped for longer than its lease", w.successor)
 
 	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected != 0 {
