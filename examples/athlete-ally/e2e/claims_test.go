@@ -13,7 +13,6 @@ import (
 // twoRuns: the second, begun elsewhere and under another name, wants a stream
 // that the first one writes.
 func (w *world) twoRuns(t *testing.T) {
-	was := w.look(t)
 	first := w.begin(t, runbookFile(), set("dlq-soak=10m")...)
 	first.until("the first gate", is[engine.GateOpened](nil))
 
@@ -38,7 +37,7 @@ func (w *world) twoRuns(t *testing.T) {
 	}
 	w.must(t, 0, "rollback", "--run", first.id, "--as", "dora")
 	first.end(3)
-	w.restored(t, was)
+	w.restored(t, w.before, first)
 }
 
 func lastLine(text string) string {

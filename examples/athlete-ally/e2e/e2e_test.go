@@ -33,13 +33,21 @@ func TestUnderLoad(t *testing.T) {
 	w := newWorld(t)
 	w.burden(t)
 
-	t.Run("the seed's AA_VENDOR_HOT is refused before anything is touched", w.refused)
-	t.Run("guards see real faults", w.guards)
-	t.Run("a rollback from every step", w.rollbacks)
-	t.Run("two runs on one resource", w.twoRuns)
-	t.Run("secrets stay secret", w.secrets)
-	t.Run("a runner that was stopped for longer than its lease", w.successor)
-
+	for _, proof := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"the seed's AA_VENDOR_HOT is refused before anything is touched", w.refused},
+		{"a rollback from every step", w.rollbacks},
+		{"guards see real faults", w.guards},
+		{"two runs on one resource", w.twoRuns},
+		{"secrets stay secret", w.secrets},
+		{"a runner that was stopped for longer than its lease", w.successor},
+	} {
+		if !t.Run(proof.name, proof.run) {
+			t.FailNow() // what follows would find the system in the middle of a run
+		}
+	}
 	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected != 0 {
 		t.Errorf("ledger: %s\n%v", r.Line(), r.Examples)
 	}

@@ -41,7 +41,6 @@ func (w *world) rollbacks(t *testing.T) {
 }
 
 func (w *world) rollbackFrom(t *testing.T, s aStep) {
-	was := w.look(t)
 	began := time.Now()
 	r := w.begin(t, runbookFile(), set()...)
 	if s.middle {
@@ -74,7 +73,7 @@ func (w *world) rollbackFrom(t *testing.T, s aStep) {
 	if actuation > 10*time.Second {
 		t.Errorf("actuation took %s", actuation)
 	}
-	w.restored(t, was)
+	w.restored(t, w.before, r)
 	t.Logf("from %s: %d steps undone in %s, verified after %s, %s in all%s", undo[0], len(done), actuation.Round(time.Millisecond),
 		ended.At.Sub(start.At).Round(time.Millisecond), time.Since(began).Round(100*time.Millisecond), keptBy(done))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/examples/athlete-ally/event"
 	"github.com/segue-run/segue/examples/athlete-ally/ledger"
 	"github.com/segue-run/segue/examples/athlete-ally/load"
@@ -30,6 +31,8 @@ type world struct {
 	js    jetstream.JetStream
 	dir   string // from which segue is called
 	state string // segue's
+
+	before picture // of the system, before the first run
 
 	journal string // of the load
 	stop    context.CancelFunc
@@ -53,6 +56,7 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(nc.Close)
 	w.js, err = jetstream.New(nc)
 	check(t, err)
+	w.before = w.look(t)
 	return w
 }
 
@@ -174,10 +178,13 @@ func (w *world) picture(ctx context.Context) (picture, error) {
 	return p, nil
 }
 
-// restored wants the system as it was. A stream that holds messages may have
-// been kept; then it owns nothing.
-func (w *world) restored(t testing.TB, was picture) {
+// restored wants the system as it was before the first run. What holds messages
+// may have been kept: a stream then owns nothing, and a durable was reported.
+func (w *world) restored(t testing.TB, was picture, r *running) {
 	t.Helper()
+	if strings.Contains(keptBy(all[engine.UndoDone](r)), "consumer "+event.DurableOura) {
+		w.finishKept(t)
+	}
 	now := w.look(t)
 	kept := func(name string) bool {
 		stream, _, _ := strings.Cut(name, "/")
@@ -198,6 +205,23 @@ func (w *world) restored(t testing.TB, was picture) {
 		t.Errorf("the system is not as before (-before +now):\n%s", d)
 	}
 	w.flows(t)
+}
+
+// finishKept is what the report asks a person to do about a durable that was
+// kept, as nobody could finish what it holds then, or as acknowledgements were
+// lost with a node: when the workers have finished, it is taken away.
+func (w *world) finishKept(t testing.TB) {
+	t.Helper()
+	await(t, 30*time.Second, "workers to finish what AA_VENDOR_HOT holds", func() bool {
+		c, err := w.js.Consumer(t.Context(), event.StreamVendor, event.DurableOura)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return true
+		}
+		if err != nil || c.CachedInfo().NumPending+uint64(c.CachedInfo().NumAckPending) > 0 {
+			return false
+		}
+		return w.js.DeleteConsumer(t.Context(), event.StreamVendor, event.DurableOura) == nil
+	})
 }
 
 // flows wants messages of both kinds to be delivered, and to become rows. (What
