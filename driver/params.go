@@ -147,6 +147,16 @@ func decodeInto(v reflect.Value, raw runbook.Params, env Env) error {
 
 var reference = regexp.MustCompile(`\$\{([A-Z][A-Z0-9_]*|file:[^}]+)\}`)
 
+// References lists what the ${…} in parameters refer to.
+func References(params runbook.Params) []string {
+	var refs []string
+	_, _ = resolve(map[string]any(params), func(ref string) (string, error) {
+		refs = append(refs, ref)
+		return "", nil
+	})
+	return refs
+}
+
 func resolve(value any, env Env) (any, error) {
 	switch value := value.(type) {
 	case string:

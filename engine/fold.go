@@ -51,6 +51,7 @@ func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
 		if s.request != nil && s.request.By == ev.By {
 			s.request = nil // this is its answer: there was nothing to undo
 		}
+		s.unseen = ""
 		s.freeze()
 	case Resumed:
 		s.resume(rb, at)

@@ -168,6 +168,7 @@ type State struct {
 	observed map[string]Observed  // notes: steps just looked at
 	compare  bool                 // the world is to be compared with what the run left
 	adrift   []state.Change       // note: what the survey found
+	unseen   string               // note: why there was no survey
 	late     int                  // late effects reported
 	turned   map[string]evidence.Verdict
 }
@@ -197,8 +198,9 @@ type Observed struct {
 
 // Surveyed is a note: what the steps that are done see of the world now.
 type Surveyed struct {
-	Key   string
-	Faces map[string]state.Face
+	Key    string
+	Faces  map[string]state.Face
+	Unseen map[string]string // step → why the world did not answer
 }
 
 // step, phase and guard are for looking: what is not there yet is as new.

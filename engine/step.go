@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -78,6 +79,10 @@ func (s *State) survey(d *Decision) bool {
 			Paused{Why: "drift: the world is not as the run left it: " + list(s.adrift), By: "drift", Next: "segue retry (after mending it), segue retry --accept-drift, or segue rollback"})
 		return true
 	}
+	if s.unseen != "" {
+		d.say(Paused{Why: "the world cannot be compared with what the run left: " + s.unseen, By: "survey", Next: "segue retry"})
+		return true
+	}
 	if !s.compare {
 		return false
 	}
@@ -102,11 +107,15 @@ func (s *State) changed() []string {
 }
 
 // lookAgain asks for a survey, if there is anything to compare.
-func (s *State) lookAgain() { s.compare, s.adrift = len(s.changed()) > 0, nil }
+func (s *State) lookAgain() { s.compare, s.adrift, s.unseen = len(s.changed()) > 0, nil, "" }
 
 // NoteSurvey takes a survey's answer into the state.
 func (s *State) NoteSurvey(n Surveyed) {
 	if n.Key != s.surveyKey() {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(n.Unseen)) {
+		s.unseen = "step " + id + ": " + n.Unseen[id]
 		return
 	}
 	s.compare, s.adrift = false, nil

@@ -18,7 +18,13 @@ func (l *loop) claim(ctx context.Context) error {
 	if len(l.state.Order) > 0 || l.state.Rollback != nil {
 		return nil
 	}
-	ids, err := l.world.writes(ctx)
+	// Claims are made all at once: who has one has them all.
+	if has, err := l.r.Store.Claims(ctx, l.id); err != nil || len(has) > 0 {
+		return err
+	}
+	looking, cancel := context.WithTimeout(ctx, observeFor)
+	defer cancel()
+	ids, err := within(looking, l.world.writes)
 	if err != nil {
 		return err
 	}
@@ -31,12 +37,7 @@ func (l *loop) claim(ctx context.Context) error {
 	if err := l.append(engine.Aborted{By: "segue: " + claimed.Error()}); err != nil {
 		return err
 	}
-	now := time.Now()
-	held, _, _ := l.lease.get()
-	if err := l.r.Store.Finish(ctx, held, now); err != nil {
-		return fmt.Errorf("finish run %s: %w", l.id, err)
-	}
-	if err := l.r.Vault.Destroy(l.id); err != nil {
+	if err := l.finish(ctx); err != nil {
 		return err
 	}
 	return claimed
@@ -81,7 +82,7 @@ func (l *loop) claimToo(rb *runbook.Runbook) error {
 	defer cancel()
 	w := newWorld(l.r, rb)
 	defer w.close()
-	ids, err := w.writes(ctx)
+	ids, err := within(ctx, w.writes)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ type job struct {
 	sealW    string
 	cursor   json.RawMessage
 	left     state.Face
-	final    state.Face
+	through  []undone // all of the rollback, as they were undone
 	lastTry  bool
 	deadline time.Duration
 }
@@ -64,10 +64,21 @@ func (l *loop) job(f *flight) *job {
 		cursor: st.Cursor, left: l.state.Left, deadline: engine.Timeout(def),
 		lastTry: engine.LastTry(f.effect.Attempt),
 	}
-	if rb := l.state.Rollback; rb != nil {
-		j.final = rb.Final
+	if rb := l.state.Rollback; rb != nil && f.effect.Do == engine.DoWitness {
+		for _, id := range rb.Undo {
+			if _, done := rb.Done[id]; done {
+				st := l.state.Steps[id]
+				j.through = append(j.through, undone{st.Before, st.SealBefore})
+			}
+		}
 	}
 	return j
+}
+
+// undone is what a step should be back at.
+type undone struct {
+	before state.Face
+	seal   string
 }
 
 // done ends the flight with its events.
@@ -104,13 +115,19 @@ func (j *job) open(ctx context.Context, undo bool) (driver.Action, driver.Effect
 	}, nil
 }
 
+// face is the public face of what the step's action sees.
+func (j *job) face(s state.State) state.Face {
+	face, _ := j.l.face(s, j.want, j.before, j.left)
+	return face
+}
+
 func (j *job) save(ctx context.Context, undo bool, cursor any) error {
 	raw, err := json.Marshal(cursor)
 	if err != nil {
 		return fmt.Errorf("encode the cursor of step %s: %w", j.def.ID, err)
 	}
 	s := &save{cursor: engine.StepCursor{Step: j.def.ID, Undo: undo, Cursor: raw}, result: make(chan error, 1)}
-	j.l.tell(news{save: s})
+	j.l.tell(news{from: j.f, save: s})
 	select {
 	case err := <-s.result:
 		return err
@@ -131,7 +148,7 @@ func (j *job) apply(ctx context.Context) {
 		j.done(j.l.r.failure(j.def.ID, "apply", err))
 		return
 	}
-	face, _ := j.l.face(after)
+	face := j.face(after)
 	if wrong := state.Diff(j.want, restrict(face, j.want)); len(wrong) > 0 {
 		j.done(engine.StepFailed{Step: j.def.ID, Stage: "apply", Error: "applied, but the world is not as wanted: " + changes(wrong)})
 		return
@@ -173,7 +190,7 @@ func (j *job) undone(ctx context.Context) (engine.UndoDone, error) {
 	}
 	// What is found is saved, and restored over anyway.
 	if found, err := a.Observe(ctx); err == nil {
-		ev.Found, _ = j.l.face(found)
+		ev.Found = j.face(found)
 		ev.Drift = state.Drift(j.left, ev.Found)
 	}
 	err = a.Undo(ctx, eff)
@@ -188,7 +205,7 @@ func (j *job) undone(ctx context.Context) (engine.UndoDone, error) {
 	if err != nil {
 		return ev, fmt.Errorf("undone, but the world cannot be seen: %w", err)
 	}
-	ev.Left, _ = j.l.face(left)
+	ev.Left = j.face(left)
 	for _, c := range state.Diff(j.before, ev.Left) {
 		if kept == nil || !covers(kept.Fields, c) {
 			ev.Differ = append(ev.Differ, c)

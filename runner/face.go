@@ -8,25 +8,49 @@ import (
 )
 
 // face is the public face of a state. A field in which a known secret stands,
-// by whatever way it came there, is sealed whole.
-func (l *loop) face(s state.State) (state.Face, bool) {
-	sealed := s
-	if sec := l.r.Secrets; sec != nil {
-		sec.Add(s.Secrets()...)
-		sealed = make(state.State, len(s))
-		for id, fields := range s {
-			out := make(state.Fields, len(fields))
-			for name, raw := range fields {
-				if sec.Redact(string(raw)) != string(raw) {
-					hidden := state.Of(id, map[string]any{name: state.Secret(raw)})
-					raw = hidden[id][name]
-				}
-				out[name] = raw
+// by whatever way it came there, is sealed whole. But a value that the run has
+// journaled before (in one of the faces said), in the clear or sealed, stays in
+// that form: it does not drift by our finding out that it is secret, nor by a
+// successor's not knowing.
+func (l *loop) face(s state.State, said ...state.Face) (state.Face, bool) {
+	sec := l.r.Secrets
+	if sec == nil {
+		return s.Face(l.key)
+	}
+	sec.Add(s.Secrets()...)
+	out := make(state.State, len(s))
+	for id, fields := range s {
+		out[id] = make(state.Fields, len(fields))
+		for name, raw := range fields {
+			hidden := state.Of(id, map[string]any{name: state.Secret(raw)})
+			secret := sec.Redact(string(raw)) != string(raw)
+			switch sealed, _ := hidden.Face(l.key); {
+			case has(said, sealed):
+				secret = true
+			case has(said, state.Face{id: {name: raw}}):
+				secret = false
 			}
-			sealed[id] = out
+			if secret {
+				raw = hidden[id][name]
+			}
+			out[id][name] = raw
 		}
 	}
-	return sealed.Face(l.key)
+	return out.Face(l.key)
+}
+
+// has reports whether one of the faces has the one field of part as it is.
+func has(faces []state.Face, part state.Face) bool {
+	for _, f := range faces {
+		for id, fields := range part {
+			for name := range fields {
+				if _, ok := f[id][name]; ok && len(state.Drift(f, part)) == 0 {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // sealedPair is what lies in sealed/ for an intent.

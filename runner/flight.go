@@ -13,6 +13,8 @@ type flight struct {
 	effect engine.Effect
 	cancel context.CancelFunc
 	since  time.Time // of the cancellation; zero while it is wanted
+	due    time.Time // when what writes must have ended by itself; zero: never
+	over   bool      // it was cancelled as it was past due: it is wanted still
 	lost   bool      // it did not end within the grace after its cancellation
 }
 
@@ -44,21 +46,37 @@ func (l *loop) settle(wanted []engine.Effect) {
 		}
 	}
 	for _, e := range wanted {
-		if _, going := l.flights[e.Key()]; !going {
+		if _, going := l.flights[e.Key()]; !going && !l.works(e) {
 			l.start(e)
 		}
 	}
+}
+
+// works reports whether the background work of a step that is to be undone has
+// yet to stop: the undo waits for it.
+func (l *loop) works(e engine.Effect) bool {
+	for _, f := range l.flights {
+		if e.Do == engine.DoUndo && f.effect.Do == engine.DoBackground && f.effect.Step == e.Step && !f.lost {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *loop) start(e engine.Effect) {
 	ctx, cancel := context.WithCancel(l.ctx)
 	f := &flight{key: e.Key(), effect: e, cancel: cancel}
 	l.flights[f.key] = f
+	if f.writes() && e.Do != engine.DoBackground {
+		def, _ := l.rb.Step(e.Step)
+		f.due = time.Now().Add(engine.Timeout(def))
+	}
 	work := l.work(f)
 	// An effect that ignores its cancellation must not keep the process from
 	// ending, so nothing waits for this goroutine but land, for a while.
 	go func() {
 		defer cancel()
+		defer l.recovered(f)
 		work(ctx)
 	}()
 }
@@ -89,23 +107,34 @@ func (l *loop) land() {
 	}
 }
 
-// nextGrace is the earlier of the wake time and the end of the grace of a
-// cancelled effect.
+// nextGrace is the earlier of the wake time and the next moment at which an
+// effect is to be cancelled, or given up.
 func (l *loop) nextGrace(wake time.Time) time.Time {
 	for _, f := range l.flights {
-		if f.cancelled() && !f.lost {
-			if t := f.since.Add(grace); wake.IsZero() || t.Before(wake) {
-				wake = t
-			}
+		t := f.due
+		if f.cancelled() {
+			t = f.since.Add(grace)
+		}
+		if !f.lost && !t.IsZero() && (wake.IsZero() || t.Before(wake)) {
+			wake = t
 		}
 	}
 	return wake
 }
 
-// overdue gives up on effects that ignored their cancellation.
+// overdue cancels effects that ignored their deadline, and gives up on those
+// that ignored their cancellation.
 func (l *loop) overdue() error {
+	now := time.Now()
 	for _, f := range l.flights {
-		if f.cancelled() && !f.lost && time.Since(f.since) >= grace {
+		switch {
+		case f.lost:
+		case !f.cancelled():
+			if !f.due.IsZero() && !now.Before(f.due) {
+				f.cancel()
+				f.since, f.over = now, true
+			}
+		case now.Sub(f.since) >= grace:
 			f.lost = true
 			if f.effect.Do == engine.DoBackground {
 				continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/segue-run/segue/engine"
@@ -90,10 +91,24 @@ func (r *Runner) record(ev engine.Event, now time.Time) (journal.Record, error) 
 		// happens to stand in it must not break the pinned text.
 	default:
 		if r.Secrets != nil {
-			data = r.Secrets.RedactBytes(data)
+			data = r.Secrets.RedactJSON(data, kept)
 		}
 	}
 	return journal.Record{At: now, Type: ev.Type(), Version: engine.Version, Data: data}, nil
+}
+
+// kept reports whether the value of an event's key goes into the journal as it
+// is: what the fold goes by, which must be the same for the process that reads
+// it back. Faces hold no secret in the clear: what is one is sealed in them.
+func kept(key string) bool {
+	switch key {
+	case "before", "want", "after", "found", "face", "left", "diff", "changes", "differ", "drift", "fields", "cursor", // faces
+		"step", "phase", "check", "guard", "of", "undo", "first", "floor", "target", "to", "do", "then", "kind", "result", "stage", "by", // names
+		"holder", "actor", "role", "name", "seal", "digest", "key", "signature", // people and proofs
+		"at", "last", "unknown_since", "verdict", "clocks": // readings
+		return true
+	}
+	return false
 }
 
 // errorText is what the journal keeps of an error.
@@ -102,9 +117,14 @@ func (r *Runner) errorText(err error) string {
 	if r.Secrets != nil {
 		text = r.Secrets.Redact(text)
 	}
+	return short(text)
+}
+
+// short keeps a text from filling the journal.
+func short(text string) string {
 	const most = 4000
-	if len(text) > most {
-		text = text[:most] + " …"
+	if len(text) <= most {
+		return text
 	}
-	return text
+	return strings.ToValidUTF8(text[:most], "") + " …"
 }

@@ -88,44 +88,48 @@ func (l *loop) run(parent context.Context) error {
 	l.goBeside(func() {
 		l.lease.keep(ctx, l.r, func() { l.tell(news{lost: true}) })
 	})
-	if err := l.claim(parent); err != nil {
+	err := l.carry(parent)
+	if errors.Is(err, journal.ErrLeaseLost) || errors.Is(err, journal.ErrSequence) {
+		l.reportLate()
+	}
+	l.land()
+	l.flush()
+	if err != nil {
 		return err
 	}
-	// What people have said while nobody carried the run out comes first.
-	said, err := l.r.Store.Inbox(ctx, l.id, l.state.Inbox)
+	return l.finish(ctx)
+}
+
+// carry carries the run on. It returns nil when the run is over.
+func (l *loop) carry(parent context.Context) error {
+	// What people have said while nobody carried the run out comes first, also
+	// before the live systems are asked for anything: who wants to abort need
+	// not mend them.
+	said, err := l.r.Store.Inbox(l.ctx, l.id, l.state.Inbox)
 	if err != nil {
 		return fmt.Errorf("read the inbox of run %s: %w", l.id, err)
 	}
-	if err := l.signals(said); err != nil {
+	if err := l.signals(said); err != nil || l.state.Status.Final() {
+		return err
+	}
+	if err := l.claim(parent); err != nil {
 		return err
 	}
 	after := l.state.Inbox
-	l.goBeside(func() { l.readInbox(ctx, after) })
+	l.goBeside(func() { l.readInbox(l.ctx, after) })
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()
 
 	for {
 		d, err := l.decide()
-		if err != nil {
+		if err != nil || l.state.Status.Final() {
 			return err
 		}
-		if l.state.Status.Final() {
-			l.land()
-			l.flush()
-			return l.finish(ctx)
-		}
 		l.settle(d.Run)
-		if l.r.LeaveWhenWaiting && d.OnlyPeople() && len(l.news) == 0 {
-			l.flush()
-			return ErrNotFinal
-		}
-		if l.restsAfterRollback() {
-			l.flush()
+		if l.r.LeaveWhenWaiting && d.OnlyPeople() && len(l.news) == 0 || l.restsAfterRollback() {
 			return ErrNotFinal
 		}
 		if err := l.wait(parent, d.Wake, flush.C); err != nil {
-			l.land()
-			l.flush()
 			return err
 		}
 	}
@@ -161,6 +165,11 @@ func (l *loop) append(events ...engine.Event) error {
 			return err
 		}
 		records[i] = rec
+		// What is folded is what is journaled: a successor must come to the
+		// same. What it could not read is not written.
+		if events[i], err = engine.Unmarshal(rec.Type, rec.Version, rec.Data); err != nil {
+			return fmt.Errorf("append to run %s: %w", l.id, err)
+		}
 	}
 	for _, ev := range events {
 		l.r.at("before append " + ev.Type())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/journal"
@@ -66,9 +67,12 @@ func (l *loop) wait(parent context.Context, wake time.Time, flush <-chan time.Ti
 func (l *loop) take(n news) error {
 	switch {
 	case n.lost:
-		l.reportLate()
 		return fmt.Errorf("run %s: %w", l.id, journal.ErrLeaseLost)
 	case n.save != nil:
+		if l.flights[n.from.key] != n.from || n.from.lost {
+			n.save.result <- driver.ErrNotMine // it was given up: what it does is nobody's any more
+			return nil
+		}
 		err := l.append(n.save.cursor)
 		n.save.result <- err
 		return err
@@ -83,9 +87,18 @@ func (l *loop) take(n news) error {
 	if l.flights[f.key] != f {
 		return nil // superseded: nobody waits for its answer
 	}
+	if err := l.answered(f, n); err != nil {
+		f.lost = true // nobody knows of its end
+		return err
+	}
 	if n.ended {
 		delete(l.flights, f.key)
 	}
+	return nil
+}
+
+// answered takes what an effect has to say.
+func (l *loop) answered(f *flight, n news) error {
 	if f.lost {
 		// It was given up as indeterminate and has ended after all: what it
 		// did in between must not go unnoticed.
@@ -99,7 +112,7 @@ func (l *loop) take(n news) error {
 	if n.surveyed != nil && !f.cancelled() {
 		l.state.NoteSurvey(*n.surveyed)
 	}
-	if len(n.events) > 0 && (!f.cancelled() || f.effect.Do == engine.DoApply || f.effect.Do == engine.DoResume) {
+	if len(n.events) > 0 && (!f.cancelled() || f.over || f.effect.Do == engine.DoApply || f.effect.Do == engine.DoResume) {
 		return l.append(n.events...)
 	}
 	return nil
@@ -112,7 +125,7 @@ func (l *loop) store(check string, rd evidence.Reading) {
 		return
 	}
 	if l.r.Secrets != nil {
-		data = l.r.Secrets.RedactBytes(data)
+		data = l.r.Secrets.RedactJSON(data, kept)
 	}
 	l.stored = append(l.stored, journal.Reading{Run: l.id, Check: check, At: rd.At, Data: data})
 }

@@ -23,7 +23,7 @@ const (
 func (l *loop) observe(f *flight) func(context.Context) {
 	e := f.effect
 	def, _ := l.rb.Step(e.Step)
-	epoch := l.state.Epoch
+	epoch, clear := l.state.Epoch, l.clear(e.Step)
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, observeFor)
 		defer cancel()
@@ -33,7 +33,8 @@ func (l *loop) observe(f *flight) func(context.Context) {
 				break
 			}
 			var o *engine.Observed
-			if o, err = l.observed(ctx, def, e, epoch); err == nil {
+			look := func(ctx context.Context) (*engine.Observed, error) { return l.observed(ctx, def, e, epoch, clear) }
+			if o, err = within(ctx, look); err == nil {
 				l.tell(news{from: f, ended: true, observed: o})
 				return
 			}
@@ -46,7 +47,7 @@ func (l *loop) observe(f *flight) func(context.Context) {
 	}
 }
 
-func (l *loop) observed(ctx context.Context, def runbook.Step, e engine.Effect, epoch int64) (*engine.Observed, error) {
+func (l *loop) observed(ctx context.Context, def runbook.Step, e engine.Effect, epoch int64, clear []state.Face) (*engine.Observed, error) {
 	a, err := l.world.action(ctx, def)
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func (l *loop) observed(ctx context.Context, def runbook.Step, e engine.Effect, 
 		if before, err = settled(ctx, a, before); err != nil {
 			return nil, err
 		}
-		face, _ := l.face(before)
+		face, _ := l.face(before, clear...)
 		return &engine.Observed{Step: def.ID, Before: face, Settled: true}, nil
 	}
 	want, err := plan(ctx, a, before, nil)
@@ -68,14 +69,23 @@ func (l *loop) observed(ctx context.Context, def runbook.Step, e engine.Effect, 
 	}
 	o := &engine.Observed{Step: def.ID}
 	var sealedBefore, sealedWant bool
-	o.Before, sealedBefore = l.face(before)
-	o.Want, sealedWant = l.face(want)
+	o.Before, sealedBefore = l.face(before, clear...)
+	o.Want, sealedWant = l.face(want, clear...)
 	if sealedBefore || sealedWant {
 		if o.Seal, err = l.seal(def.ID, epoch, e.Attempt, before, want); err != nil {
 			return nil, err
 		}
 	}
 	return o, nil
+}
+
+// clear lists the faces in which the run has said what a step owns.
+func (l *loop) clear(step string) []state.Face {
+	faces := []state.Face{l.state.Left}
+	if st := l.state.Steps[step]; st != nil {
+		faces = append(faces, st.Before, st.Want)
+	}
+	return faces
 }
 
 // plan asks the action what it would do; over is what earlier steps will have
@@ -117,38 +127,49 @@ func (l *loop) survey(f *flight) func(context.Context) {
 			defs = append(defs, def)
 		}
 	}
+	left := l.state.Left
 	return func(ctx context.Context) {
-		faces := make([]state.Face, len(defs))
+		n := engine.Surveyed{Key: f.effect.ID, Faces: map[string]state.Face{}, Unseen: map[string]string{}}
+		var mu sync.Mutex
 		var all sync.WaitGroup
-		for i, def := range defs {
-			all.Go(func() { faces[i] = l.lookUntil(ctx, def) })
+		for _, def := range defs {
+			all.Go(func() {
+				face, err := l.lookUntil(ctx, def, left)
+				mu.Lock()
+				defer mu.Unlock()
+				if n.Faces[def.ID] = face; err != nil {
+					n.Unseen[def.ID] = l.r.errorText(err)
+				}
+			})
 		}
 		all.Wait()
-		n := engine.Surveyed{Key: f.effect.ID, Faces: map[string]state.Face{}}
-		for i, def := range defs {
-			n.Faces[def.ID] = faces[i]
-		}
 		if ctx.Err() == nil {
 			l.tell(news{from: f, ended: true, surveyed: &n})
 		}
 	}
 }
 
-// lookUntil looks until there is an answer.
-func (l *loop) lookUntil(ctx context.Context, def runbook.Step) state.Face {
+// lookUntil looks until there is an answer, for as long as a look may take.
+func (l *loop) lookUntil(ctx context.Context, def runbook.Step, left state.Face) (state.Face, error) {
+	ctx, cancel := context.WithTimeout(ctx, observeFor)
+	defer cancel()
+	var last error
 	for {
-		face, err := l.lookAt(ctx, def)
+		face, err := within(ctx, func(ctx context.Context) (state.Face, error) { return l.lookAt(ctx, def, left) })
 		if err == nil {
-			return face
+			return face, nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err // not merely that the time was over
 		}
 		l.r.log().Warn("the world cannot be compared with what the run left; trying again", "step", def.ID, "error", err)
 		if !pause(ctx, time.Second) {
-			return nil
+			return nil, last
 		}
 	}
 }
 
-func (l *loop) lookAt(ctx context.Context, def runbook.Step) (state.Face, error) {
+func (l *loop) lookAt(ctx context.Context, def runbook.Step, left state.Face) (state.Face, error) {
 	a, err := l.world.action(ctx, def)
 	if err != nil {
 		return nil, err
@@ -160,6 +181,6 @@ func (l *loop) lookAt(ctx context.Context, def runbook.Step) (state.Face, error)
 	if s, err = settled(ctx, a, s); err != nil {
 		return nil, err
 	}
-	face, _ := l.face(s)
+	face, _ := l.face(s, left)
 	return face, nil
 }

@@ -118,7 +118,8 @@ func (r *Runner) Run(ctx context.Context, id, actor string) (*engine.State, *run
 		if err != nil {
 			return nil, nil, err
 		}
-		return h.State, h.Runbook, nil
+		// The process that ended it may have died before this.
+		return h.State, h.Runbook, r.Vault.Destroy(id)
 	}
 	if err != nil {
 		return nil, nil, r.redact(err)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,18 +58,33 @@ func readWithin(every time.Duration) time.Duration {
 func (l *loop) read(ctx context.Context, name string, health bool, within time.Duration, out chan<- evidence.Reading) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	c, err := l.world.checkOf(ctx, name)
-	if err != nil {
-		rd := evidence.Unsure(l.r.errorText(err))
-		if health {
-			rd.Verdict = evidence.Fail // a subject that cannot be reached is not healthy
-		}
-		out <- rd
-		return
-	}
-	rd := c.Read(ctx)
+	rd := l.asked(ctx, name, health)
 	if l.r.Secrets != nil {
 		rd.Value, rd.Detail = l.r.Secrets.Redact(rd.Value), l.r.Secrets.Redact(rd.Detail)
 	}
+	rd.Value, rd.Detail = short(rd.Value), short(rd.Detail)
+	// A clock that goes ahead must not make later readings look old.
+	if rd.At.After(time.Now()) {
+		rd.At = time.Time{}
+	}
 	out <- rd
+}
+
+// asked puts a check's question. One that panics has answered nothing.
+func (l *loop) asked(ctx context.Context, name string, health bool) (rd evidence.Reading) {
+	defer func() {
+		if p := recover(); p != nil {
+			rd = evidence.Unsure(l.r.panicked("check "+name, p).Error())
+		}
+	}()
+	c, err := l.world.checkOf(ctx, name)
+	if err == nil {
+		return c.Read(ctx)
+	}
+	rd = evidence.Unsure(l.r.errorText(err))
+	var here *unresolvedError
+	if health && !errors.As(err, &here) {
+		rd.Verdict = evidence.Fail // a subject that cannot be reached is not healthy
+	}
+	return rd
 }

@@ -27,7 +27,32 @@ type lazy struct {
 }
 
 func newWorld(r *Runner, rb *runbook.Runbook) *world {
+	r.learn(rb)
 	return &world{r: r, rb: rb, conns: map[string]*lazy{}, check: map[string]driver.Check{}}
+}
+
+// learn resolves all that a runbook refers to, so that each secret is known
+// before the first look at the world can show it. What cannot be resolved is
+// told by who needs it.
+func (r *Runner) learn(rb *runbook.Runbook) {
+	if r.Secrets == nil {
+		return
+	}
+	var uses []runbook.Use
+	for _, c := range rb.Connections {
+		uses = append(uses, c.Use)
+	}
+	for _, c := range rb.Checks {
+		uses = append(uses, c.Use)
+	}
+	for _, s := range rb.AllSteps() {
+		uses = append(uses, s.Use)
+	}
+	for _, u := range uses {
+		for _, ref := range driver.References(u.Params) {
+			_, _ = r.Secrets.Resolve(ref)
+		}
+	}
 }
 
 // conn returns the named connection, open. An opening that fails is tried
@@ -63,11 +88,23 @@ func (w *world) conn(ctx context.Context, name string) (driver.Conn, error) {
 }
 
 func (r *Runner) env() driver.Env {
-	if r.Secrets != nil {
-		return r.Secrets.Resolve
+	return func(ref string) (string, error) {
+		if r.Secrets == nil {
+			return "", &unresolvedError{fmt.Errorf("${%s}: no environment", ref)}
+		}
+		v, err := r.Secrets.Resolve(ref)
+		if err != nil {
+			return "", &unresolvedError{err}
+		}
+		return v, nil
 	}
-	return func(ref string) (string, error) { return "", fmt.Errorf("${%s}: no environment", ref) }
 }
+
+// unresolvedError: something is missing here, at the runner. It says nothing of
+// the live system.
+type unresolvedError struct{ error }
+
+func (e *unresolvedError) Unwrap() error { return e.error }
 
 // action makes a step's action anew, as after a crash.
 func (w *world) action(ctx context.Context, step runbook.Step) (driver.Action, error) {
@@ -115,6 +152,7 @@ func (w *world) amend(rb *runbook.Runbook) {
 	defer w.mu.Unlock()
 	w.rb = rb
 	clear(w.check)
+	w.r.learn(rb)
 }
 
 func (w *world) runbook() *runbook.Runbook {

@@ -21,6 +21,10 @@ func (p *Process) Parts() []driver.Part {
 			func(_ context.Context, _ driver.Conn, q countParams) (driver.Action, error) { return &count{p, q}, nil }),
 		driver.Acts(driver.About{Name: "sim.hang", Doc: "Never ends; may ignore its cancellation."},
 			func(_ context.Context, _ driver.Conn, q hangParams) (driver.Action, error) { return &hang{p, q}, nil }),
+		driver.Acts(driver.About{Name: "sim.panic", Doc: "Sets a cell, and panics in one of its methods."},
+			func(_ context.Context, _ driver.Conn, q panicParams) (driver.Action, error) {
+				return &panics{set{p, setParams{[]string{q.Cell}, "set"}}, q}, nil
+			}),
 		driver.Checks(driver.About{Name: "sim.cell", Doc: "A cell holds a value."},
 			func(_ context.Context, _ driver.Conn, q cellParams) (driver.Check, error) { return &cell{p, q}, nil }),
 	}
@@ -220,6 +224,48 @@ func (h *hang) Undo(ctx context.Context, e driver.Effect) error {
 	return put(ctx, h.p, []string{h.q.Cell}, e.Before, e)
 }
 
+type panicParams struct {
+	Cell string `param:"cell,required" doc:"the cell it would set"`
+	In   string `param:"in,required" doc:"the method that panics"`
+}
+
+// panics is a driver with a fault.
+type panics struct {
+	set
+	q panicParams
+}
+
+func (a *panics) in(method string) {
+	if a.q.In == method {
+		panic("a fault of the driver, in " + method)
+	}
+}
+
+func (a *panics) Observe(ctx context.Context) (state.State, error) {
+	a.in("observe")
+	return a.set.Observe(ctx)
+}
+
+func (a *panics) Plan(s state.State) (state.State, error) {
+	a.in("plan")
+	return a.set.Plan(s)
+}
+
+func (a *panics) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
+	a.in("apply")
+	return a.set.Apply(ctx, e)
+}
+
+func (a *panics) Undo(ctx context.Context, e driver.Effect) error {
+	a.in("undo")
+	return a.set.Undo(ctx, e)
+}
+
+func (a *panics) Witness(ctx context.Context, s state.State) error {
+	a.in("witness")
+	return a.set.Witness(ctx, s)
+}
+
 type cellParams struct {
 	Cell string `param:"cell,required" doc:"the cell"`
 	Is   string `param:"is" doc:"what it must hold"`
@@ -236,6 +282,8 @@ func (c *cell) Read(ctx context.Context) evidence.Reading {
 	switch {
 	case err != nil:
 		return evidence.Unsure(err.Error())
+	case v == "panic":
+		panic("a fault of the driver")
 	case v == "unknown":
 		return evidence.Unsure("the cell says so")
 	case c.q.Is != "" && v != c.q.Is:

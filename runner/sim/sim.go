@@ -30,6 +30,8 @@ type Plan struct {
 	CrashAt []int
 	// Signals are sent when the run has journaled that many events.
 	Signals map[int64]engine.Signal
+	// Hands are somebody else's: cells set when so many events are journaled.
+	Hands map[int64]map[string]string
 	// Secrets are known to each process from its start, Learnt only once it has
 	// passed ten boundaries.
 	Secrets, Learnt []string
@@ -57,6 +59,7 @@ type simulation struct {
 	vault *vault
 	rng   *rand.Rand
 	run   string
+	set   map[int64]bool // hands that have moved
 	res   Result
 }
 
@@ -64,10 +67,12 @@ type simulation struct {
 func Run(ctx context.Context, plan Plan) (Result, error) {
 	s := &simulation{
 		plan: plan, disk: &memory.Disk{}, world: NewWorld(plan.Seed, plan.Faults), vault: &vault{},
-		rng: rand.New(rand.NewPCG(plan.Seed, 2)),
+		rng: rand.New(rand.NewPCG(plan.Seed, 2)), set: map[int64]bool{},
 	}
 	s.res.World = s.world
 	err := s.all(ctx)
+	time.Sleep(2 * Hang) // whatever is still on its way arrives
+	s.res.Cells = s.world.Cells()
 	return s.res, err
 }
 
@@ -88,8 +93,6 @@ func (s *simulation) all(ctx context.Context) error {
 		}
 	}
 	s.res.Processes = len(s.res.Boundaries)
-	time.Sleep(2 * Hang) // whatever is still on its way arrives
-	s.res.Cells = s.world.Cells()
 	return nil
 }
 
@@ -139,7 +142,7 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	}
 	stop := make(chan struct{})
 	var person sync.WaitGroup
-	if len(s.plan.Signals) > 0 {
+	if len(s.plan.Signals)+len(s.plan.Hands) > 0 {
 		person.Go(func() { s.signals(stop) })
 	}
 	_, _, err = r.Run(ctx, s.run, "operator")
@@ -210,6 +213,14 @@ func (s *simulation) signals(stop <-chan struct{}) {
 	for {
 		records, err := store.Read(context.Background(), s.run, 0, 0)
 		if err == nil {
+			for seq, cells := range s.plan.Hands {
+				if int64(len(records)) >= seq && !s.set[seq] {
+					s.set[seq] = true
+					for cell, v := range cells {
+						s.world.Set(cell, v)
+					}
+				}
+			}
 			for seq, sig := range s.plan.Signals {
 				if int64(len(records)) >= seq {
 					_ = send(store, s.run, fmt.Sprintf("plan %d", seq), sig) // refused signals are journaled

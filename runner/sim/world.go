@@ -96,9 +96,22 @@ func (p *Process) read(ctx context.Context, cell string) (string, error) {
 		return "", err
 	}
 	p.World.mu.Lock()
-	defer p.World.mu.Unlock()
-	return p.World.cells[cell], nil
+	mood := p.World.cells[Mood]
+	v := p.World.cells[cell]
+	p.World.mu.Unlock()
+	switch mood {
+	case "silent":
+		return "", errNoAnswer
+	case "deaf": // it answers nobody, and whoever asks ignores that time is over
+		_ = sleep(context.WithoutCancel(ctx), Hang)
+		return "", errNoAnswer
+	}
+	return v, nil
 }
+
+// Mood is a cell: in it stands how the whole world answers to reads, "silent"
+// or "deaf".
+const Mood = "mood"
 
 func (p *Process) write(ctx context.Context, cell, value string) error {
 	if p.dead() {
