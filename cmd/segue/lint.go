@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -64,8 +65,13 @@ func (a *app) linted(rb *runbook.Runbook, asJSON bool) error {
 }
 
 func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(redacting{a.stdout, &a.secrets})
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(a.secrets.RedactJSON(b.Bytes(), nil))
+	return err
 }

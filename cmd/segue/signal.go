@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -81,7 +82,7 @@ func (a *app) send(ctx context.Context, s said, sig engine.Signal) error {
 		return err
 	}
 	defer store.Close()
-	run, err := resolve(ctx, store, s.run)
+	run, err := addressee(ctx, store, s.run)
 	if err != nil {
 		return usage(err)
 	}
@@ -114,7 +115,45 @@ func (a *app) send(ctx context.Context, s said, sig engine.Signal) error {
 	if err != nil {
 		return err
 	}
+	if err := sameAsSent(ctx, store, run, id, sig.Kind); err != nil {
+		return usage(err)
+	}
 	return a.answer(ctx, store, h, id, sig, s.wait)
+}
+
+// addressee is the run that a signal is for. Where several are not over, a
+// person must say which: what is meant for one must not stop another.
+func addressee(ctx context.Context, r journal.Reader, text string) (string, error) {
+	if text == "" {
+		runs, err := r.Runs(ctx, time.Now())
+		if err != nil {
+			return "", err
+		}
+		var open []string
+		for _, run := range runs {
+			if !run.Final {
+				open = append(open, fmt.Sprintf("%s (%s)", run.Run, run.Name))
+			}
+		}
+		if len(open) > 1 {
+			return "", fmt.Errorf("%d runs are not over: say with --run which is meant: %s", len(open), strings.Join(open, ", "))
+		}
+	}
+	return resolve(ctx, r, text)
+}
+
+// sameAsSent refuses a key under which another kind of signal was sent: the
+// inbox holds that one, and not this.
+func sameAsSent(ctx context.Context, r journal.Reader, run string, id int64, kind engine.SignalKind) error {
+	messages, err := r.Inbox(ctx, run, id-1)
+	if err != nil || len(messages) == 0 || messages[0].ID != id {
+		return err
+	}
+	var sent engine.Signal
+	if err := json.Unmarshal(messages[0].Data, &sent); err == nil && sent.Kind == kind {
+		return nil
+	}
+	return fmt.Errorf("the key %q was used for another signal (%s): nothing was sent", messages[0].Key, sent.Kind)
 }
 
 // answer waits until the run has taken or refused the message.
@@ -149,10 +188,23 @@ func (a *app) answer(ctx context.Context, store journal.Reader, h *runner.Histor
 		fmt.Fprintf(a.stdout, "%s: taken\n", what)
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Fprintf(a.stdout, "%s: in the inbox; nobody is carrying the run out now: segue run --resume %s\n", what, h.Run)
-		return nil
+		return a.unanswered(what, h.Run, store)
 	}
 	return err
+}
+
+// unanswered says that a signal waits in the inbox, and for whom.
+func (a *app) unanswered(what, run string, store journal.Reader) error {
+	holder, err := holderOf(context.Background(), store, run)
+	if err != nil {
+		return err
+	}
+	if holder != "" {
+		fmt.Fprintf(a.stdout, "%s: in the inbox; %s carries the run out and has not answered yet\n", what, holder)
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "%s: in the inbox; nobody is carrying the run out now: segue run --resume %s\n", what, run)
+	return nil
 }
 
 // signingKey is this user's key for signals, made when it is first needed.
