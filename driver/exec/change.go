@@ -109,10 +109,8 @@ func newChange(p changeParams) (*change, error) {
 	}
 	text := strings.Join(p.Observe, " ")
 	sum := sha256.Sum256([]byte(dir + "\x00" + strings.Join(p.Observe, "\x00")))
-	label := strings.ReplaceAll(text, "/", "∕")
-	if r := []rune(label); len(r) > 50 {
-		label = string(r[:50]) + "…"
-	}
+	// Arguments may hold secrets, and an identity is for everybody to see.
+	label := filepath.Base(p.Observe[0])
 	return &change{p, driver.Resource{
 		ID:   "exec:" + host + "/output/" + label + " " + hex.EncodeToString(sum[:4]),
 		Name: "what " + text + " shows",

@@ -151,3 +151,19 @@ func TestIdentityIsThatOfTheRealDirectory(t *testing.T) {
 		t.Errorf("two directories share %q", other.resource.ID)
 	}
 }
+
+// Arguments may come from the environment and be secret; an identity stands in
+// claims, faces and diffs, and must be the same whoever reads it.
+func TestIdentityHoldsNoArgument(t *testing.T) {
+	p := flagged(t.TempDir())
+	p.Observe = []string{"/usr/bin/curl", "-H", "Authorization: tok-en/7", "http://127.0.0.1/flag"}
+	id := made(t, p).Resources()[0].ID
+	if strings.Contains(id, "tok-en") || !strings.Contains(id, "curl") {
+		t.Errorf("identity %s", id)
+	}
+	other := p
+	other.Observe = []string{"/usr/bin/curl", "http://127.0.0.1/another"}
+	if made(t, other).Resources()[0].ID == id {
+		t.Error("two outputs have one identity")
+	}
+}
