@@ -116,3 +116,14 @@ phases:
 		})
 	}
 }
+
+// A disk that is full ends the process, not the run: once there is room, it
+// goes on from where the journal says.
+func TestAFullDiskEndsTheProcessAndNotTheRun(t *testing.T) {
+	for at := int64(3); at < 20; at++ {
+		res := mustEnd(t, Plan{Seed: 1, Runbook: forward, FullAt: at})
+		if bad := judge(res); bad != "" || res.Full != 1 && at < 16 {
+			t.Errorf("full from event %d: %s, %d processes ended by it\n%s", at, bad, res.Full, story(res))
+		}
+	}
+}

@@ -30,6 +30,9 @@ type Plan struct {
 	CrashAt []int
 	// Signals are sent when the run has journaled that many events.
 	Signals map[int64]engine.Signal
+	// FullAt is the number of events from which the disk is full, until the
+	// process has ended.
+	FullAt int64
 	// Hands are somebody else's: cells set when so many events are journaled.
 	Hands map[int64]map[string]string
 	// Secrets are known to each process from its start, Learnt only once it has
@@ -47,6 +50,7 @@ type Result struct {
 	Boundaries []int // how many each process passed
 	Processes  int
 	Helped     int
+	Full       int // how many processes ended on a full disk
 }
 
 // ErrStuck: the run did not come to an end.
@@ -142,7 +146,7 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	}
 	stop := make(chan struct{})
 	var person sync.WaitGroup
-	if len(s.plan.Signals)+len(s.plan.Hands) > 0 {
+	if len(s.plan.Signals)+len(s.plan.Hands) > 0 || s.plan.FullAt > 0 {
 		person.Go(func() { s.signals(stop) })
 	}
 	_, _, err = r.Run(ctx, s.run, "operator")
@@ -166,6 +170,10 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	case err == nil, errors.Is(err, runner.ErrNotFinal):
 		return false, s.help(other, h)
 	case errors.Is(err, journal.ErrLeaseLost):
+		return false, nil
+	case errors.Is(err, journal.ErrFull):
+		s.res.Full++
+		s.disk.SetFull(false)
 		return false, nil
 	}
 	return false, err
@@ -213,6 +221,10 @@ func (s *simulation) signals(stop <-chan struct{}) {
 	for {
 		records, err := store.Read(context.Background(), s.run, 0, 0)
 		if err == nil {
+			if full := s.plan.FullAt; full > 0 && int64(len(records)) >= full {
+				s.plan.FullAt = 0
+				s.disk.SetFull(true)
+			}
 			for seq, cells := range s.plan.Hands {
 				if int64(len(records)) >= seq && !s.set[seq] {
 					s.set[seq] = true
