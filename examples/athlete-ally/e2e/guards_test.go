@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,8 @@ import (
 // A fault is something that really breaks, and the guard that is there for it.
 type fault struct {
 	name, guard string
-	unknown     bool // the guard's check has no answer, rather than a bad one
+	phase       string // in whose gate it strikes, and which is put back
+	unknown     bool   // the guard's check has no answer, rather than a bad one
 	strike      func(context.Context) error
 	heal        func(context.Context) error
 }
@@ -29,11 +31,11 @@ func (w *world) faults() []fault {
 	}
 	both := []string{system.Normalize(0), system.Normalize(1)}
 	return []fault{
-		{"a NATS node is stopped", "bus-healthy", false, stop(system.Node(3)), start(system.Node(3))},
-		{"PostgreSQL is stopped", "rows-written", true, stop(system.Postgres), start(system.Postgres)},
-		{"normalize is stopped", "messages-come", false, stop(both...), start(both...)},
+		{"normalize is stopped", "messages-come", "dlq", false, stop(both...), start(both...)},
+		{"a NATS node is stopped", "bus-healthy", "vendor", false, stop(system.Node(3)), start(system.Node(3))},
+		{"PostgreSQL is stopped", "rows-written", "vendor", true, stop(system.Postgres), start(system.Postgres)},
 		{
-			"normalize dead-letters everything", "errors-not-most", false,
+			"normalize dead-letters everything", "errors-not-most", "vendor", false,
 			func(ctx context.Context) error { return w.sys.DeadLetterAll(ctx, true) },
 			func(ctx context.Context) error { return w.sys.DeadLetterAll(ctx, false) },
 		},
@@ -49,21 +51,22 @@ func (w *world) each(ctx context.Context, names []string, do func(context.Contex
 	return nil
 }
 
-// guards is one run whose second phase is tried anew after each fault: each
-// strikes while the gate is open, and the phase is put back to its start.
+// guards is one run that is carried on anew after each fault: each strikes while
+// a phase's gate is open, and that phase is put back to its start.
 func (w *world) guards(t *testing.T) {
-	r := w.begin(t, runbookFile(), set("rate-window=4s", "vendor-soak=3s", "bus-fails-for=2s", "silent-for=2s", "no-writes-for=4s", "errors-for=2s")...)
-	phase := w.before
-	phase.Owner = map[string]string{}
-	for subject, stream := range w.before.Owner {
-		phase.Owner[subject] = stream
-	}
-	phase.Owner["dlq.test"] = event.StreamDLQ // dlq is done, and stays
+	r := w.begin(t, runbookFile(), set("rate-window=4s", "dlq-soak=1s", "vendor-soak=3s", "bus-fails-for=2s", "silent-for=2s", "no-writes-for=4s", "errors-for=2s")...)
+	withDLQ := w.before // what the rollback of vendor leaves
+	withDLQ.Owner = maps.Clone(w.before.Owner)
+	withDLQ.Owner["dlq.test"] = event.StreamDLQ
 	for _, f := range w.faults() {
 		t.Run(f.name, func(t *testing.T) {
 			r.on(t)
 			w.strike(t, r, f)
-			w.restored(t, phase, r)
+			want := withDLQ
+			if f.phase == "dlq" {
+				want = w.before
+			}
+			w.restored(t, want, r)
 		})
 		if t.Failed() {
 			return
@@ -78,12 +81,13 @@ func (w *world) guards(t *testing.T) {
 	})
 }
 
-func vendorGate(r *running) entry {
-	return r.until("the gate of vendor", is(func(ev engine.GateOpened) bool { return ev.Phase == "vendor" }))
+func (r *running) gate(phase string) entry {
+	r.t.Helper()
+	return r.until("the gate of "+phase, is(func(ev engine.GateOpened) bool { return ev.Phase == phase }))
 }
 
 func (w *world) strike(t *testing.T, r *running, f fault) {
-	vendorGate(r)
+	r.gate(f.phase)
 	struck := time.Now()
 	check(t, f.strike(t.Context()))
 	t.Cleanup(func() { // whatever became of the proof
@@ -99,7 +103,7 @@ func (w *world) strike(t *testing.T, r *running, f fault) {
 		t.Errorf("tripped: %s to %s (unknown: %t), want %s to phase (unknown: %t)", guard.Guard, guard.To, guard.Unknown, f.guard, f.unknown)
 	}
 	start := r.until("the rollback", is[engine.RollbackStarted](nil))
-	if ev := start.Event.(engine.RollbackStarted); ev.Phase != "vendor" || ev.Start || ev.By != "guard:"+f.guard {
+	if ev := start.Event.(engine.RollbackStarted); ev.Phase != f.phase || ev.Start || ev.By != "guard:"+f.guard {
 		t.Errorf("rolled back to %s by %s", ev.Phase, ev.By)
 	}
 	done := r.until("its end", is[engine.RollbackEnded](nil))
@@ -120,7 +124,7 @@ func (w *world) strike(t *testing.T, r *running, f fault) {
 // withoutPrometheus: what is measured is unknown, so the gate stays shut and
 // says why; a rollback needs none of it.
 func (w *world) withoutPrometheus(t *testing.T, r *running) {
-	opened := vendorGate(r)
+	opened := r.gate("vendor")
 	check(t, w.sys.StopProcess(t.Context(), system.Prometheus))
 	t.Cleanup(func() { check(t, w.sys.StartProcess(context.WithoutCancel(t.Context()), system.Prometheus)) })
 	r.until("errors-few to be unknown", is(func(ev engine.CheckTurned) bool {
