@@ -141,7 +141,7 @@ func (s *session) underLoad(ctx context.Context) error {
 
 // beside writes the line that the live view shows beside the run.
 func (s *session) beside(st load.Stats) error {
-	return renameio.WriteFile(s.path("beside"), []byte("load: "+st.Line()+"\n"), 0o600)
+	return renameio.WriteFile(s.path("beside"), []byte(st.Line()+"\n"), 0o600)
 }
 
 // count takes the ledger.
