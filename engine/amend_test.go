@@ -38,7 +38,9 @@ func amending(t *testing.T, from, to string) *runbook.Runbook {
 func inPhaseOne(rb *runbook.Runbook) *engine.State {
 	s := engine.New()
 	for _, ev := range []engine.Event{
-		engine.Created{Name: rb.Name, Actor: "ann"}, engine.PhaseStarted{Phase: "one"}, engine.PhaseReady{Phase: "one"},
+		engine.Created{Name: rb.Name, Actor: "ann"},
+		engine.PhaseStarted{Phase: "one"},
+		engine.PhaseReady{Phase: "one"},
 		engine.SignalTaken{Signal: engine.Signal{Kind: engine.SignalApprove, Of: "two", Actor: "bob"}},
 		engine.SignalTaken{Signal: engine.Signal{Kind: engine.SignalAttest, Of: "It is so", Actor: "bob"}},
 		engine.GateOpened{Phase: "one"},

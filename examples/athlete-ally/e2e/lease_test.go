@@ -3,11 +3,10 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"strings"
 
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/examples/athlete-ally/event"

@@ -258,8 +258,19 @@ func (w *world) secrets(t *testing.T) {
 		t.Fatalf("the run (exit %d) did not get to where secrets show: no %v\n%s", r.code, missing, r)
 	}
 	for _, args := range [][]string{
-		{"status"}, {"status", "--json"}, {"why"}, {"why", "--json"}, {"report"}, {"report", "--json"}, {"runs"}, {"runs", "--json"},
-		{"check", file}, {"rollback", "start", "--wait", "0s"}, {"run", "--resume", "--plain", "-v", "--no-wait"}, {"report"}, {"report", "--json"},
+		{"status"},
+		{"status", "--json"},
+		{"why"},
+		{"why", "--json"},
+		{"report"},
+		{"report", "--json"},
+		{"runs"},
+		{"runs", "--json"},
+		{"check", file},
+		{"rollback", "start", "--wait", "0s"},
+		{"run", "--resume", "--plain", "-v", "--no-wait"},
+		{"report"},
+		{"report", "--json"},
 	} {
 		if slices.Contains(args, "status") || slices.Contains(args, "why") || slices.Contains(args, "report") {
 			// Whoever looks need not have the environment that the run had.
