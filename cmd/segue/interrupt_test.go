@@ -33,7 +33,9 @@ phases:
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for begun := time.Now(); ; <-tick.C {
 		if _, err := os.Stat(filepath.Join(c.dir, "begun")); err == nil {
 			break
 		}
