@@ -54,7 +54,7 @@ verified, 4 waiting for a person, 5 rolled back but unverified.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.state, "state", defaultState(), "state directory: journal, artifacts, sealed states ($SEGUE_STATE)")
+	flags.StringVar(&a.state, "state", defaultState(), "state directory: journal, your key, sealed states ($SEGUE_STATE)")
 	flags.StringVar(&a.actor, "as", defaultActor(), "who you are ($SEGUE_ACTOR)")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log every event to standard error, as JSON")
 	root.AddGroup(
