@@ -200,7 +200,7 @@ func (s *State) gate(rb *runbook.Runbook, p runbook.Phase, ph *Phase, d *Decisio
 		return
 	}
 	g := p.Gate
-	open, least := true, g.For
+	open := true
 	readings := map[string]evidence.Reading{}
 	for _, name := range g.Hold {
 		d.watch(name, g.Every)
@@ -209,7 +209,6 @@ func (s *State) gate(rb *runbook.Runbook, p runbook.Phase, ph *Phase, d *Decisio
 		if c != nil {
 			readings[name] = c.Reading
 		}
-		least = min(least, clock.Held)
 		if clock.Held >= g.For && clock.Passes > 0 && !clock.Last.IsZero() {
 			continue
 		}
