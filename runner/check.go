@@ -26,24 +26,26 @@ func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string)
 	w := newWorld(r, rb)
 	defer w.close()
 	l := &loop{r: r, rb: rb, world: w}
-	answers := make([]chan evidence.Reading, len(names))
+	answers, longest := make([]chan evidence.Reading, len(names)), checkWithin
 	for i, name := range names {
 		def, ok := rb.Check(name)
 		if !ok {
 			return nil, fmt.Errorf("the runbook has no check %q", name)
 		}
 		answers[i] = make(chan evidence.Reading, 1)
-		go l.read(ctx, name, def.Kind.Health, checkWithin, answers[i])
+		within := max(checkWithin, ownTime(def))
+		longest = max(longest, within)
+		go l.read(ctx, name, def.Kind.Health, within, answers[i])
 	}
 	out := make([]Checked, len(names))
-	ctx, cancel := context.WithTimeout(ctx, checkWithin+time.Second)
+	ctx, cancel := context.WithTimeout(ctx, longest+time.Second)
 	defer cancel()
 	for i, name := range names {
 		out[i].Check = name
 		select {
 		case out[i].Reading = <-answers[i]:
 		case <-ctx.Done():
-			out[i].Reading = evidence.Unsure(fmt.Sprintf("no answer within %s", checkWithin))
+			out[i].Reading = evidence.Unsure(fmt.Sprintf("no answer within %s", longest))
 		}
 		if out[i].At.IsZero() {
 			out[i].At = time.Now()
@@ -52,5 +54,6 @@ func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string)
 	return out, nil
 }
 
-// checkWithin is how long one check may take when it is asked once.
+// checkWithin is how long one check may take when it is asked once, and says
+// nothing else.
 const checkWithin = 10 * time.Second

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/runbook"
 )
 
 // watch reads a check again and again. A source that hangs gives unknown
 // readings; it holds up nobody.
 func (l *loop) watch(f *flight) func(context.Context) {
 	name, every := f.effect.Check, f.effect.Every
-	health := false
+	health, within := false, readWithin(every)
 	if def, ok := l.rb.Check(name); ok {
-		health = def.Kind.Health
+		health, within = def.Kind.Health, max(within, ownTime(def))
 	}
 	return func(ctx context.Context) {
 		tick := time.NewTicker(every)
@@ -24,10 +25,10 @@ func (l *loop) watch(f *flight) func(context.Context) {
 		for {
 			if pending == nil {
 				pending = make(chan evidence.Reading, 1)
-				go l.read(ctx, name, health, readWithin(every), pending)
+				go l.read(ctx, name, health, within, pending)
 			}
-			rd := evidence.Unsure(fmt.Sprintf("no answer within %s", readWithin(every)))
-			timeout := time.NewTimer(readWithin(every))
+			rd := evidence.Unsure(fmt.Sprintf("no answer within %s", within))
+			timeout := time.NewTimer(within)
 			select {
 			case <-ctx.Done():
 				timeout.Stop()
@@ -50,10 +51,14 @@ func (l *loop) watch(f *flight) func(context.Context) {
 	}
 }
 
-// readWithin is how long one reading may take.
+// readWithin is how long one reading may take when its check says nothing else.
 func readWithin(every time.Duration) time.Duration {
 	return min(max(every, 2*time.Second), 10*time.Second)
 }
+
+// ownTime is the time that the runbook gives a check for one answer: a suite of
+// tests takes longer than a look at a number.
+func ownTime(def runbook.NamedCheck) time.Duration { return def.Params.Duration("timeout", 0) }
 
 func (l *loop) read(ctx context.Context, name string, health bool, within time.Duration, out chan<- evidence.Reading) {
 	ctx, cancel := context.WithTimeout(ctx, within)

@@ -270,6 +270,9 @@ type cellParams struct {
 	Cell string `param:"cell,required" doc:"the cell"`
 	Is   string `param:"is" doc:"what it must hold"`
 	Not  string `param:"not" doc:"what it must not hold"`
+
+	Takes   time.Duration `param:"takes" doc:"how long the answer takes"`
+	Timeout time.Duration `param:"timeout" doc:"how long it may take"`
 }
 
 type cell struct {
@@ -278,6 +281,13 @@ type cell struct {
 }
 
 func (c *cell) Read(ctx context.Context) evidence.Reading {
+	if c.q.Takes > 0 {
+		select {
+		case <-time.After(c.q.Takes):
+		case <-ctx.Done():
+			return evidence.Unsure(ctx.Err().Error())
+		}
+	}
 	v, err := c.p.read(ctx, c.q.Cell)
 	switch {
 	case err != nil:
