@@ -49,6 +49,7 @@ type Runbook struct {
 	Guards      []Guard
 	Targets     []Target
 	Phases      []Phase
+	LeftOut     []LeftOut // what is not there for these inputs
 
 	notes []Warning // what Parse saw that only Lint tells
 }
