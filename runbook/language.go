@@ -17,6 +17,8 @@ var runbookSection = &section{
 		partKey("guards", "Checks that are watched during the run.", formSubs, guardSection),
 		partKey("targets", "Named places to roll back to.", formNamed, targetSection),
 		partKey("phases", "The phases, in the order in which they run.", formSubs, phaseSection).required(),
+		partKey("doctor", "What may go wrong, by name: the checks that see it, its causes, and what a person does about each. `segue doctor RUNBOOK` asks.", formNamed, troubleSection),
+		partKey("templates", "Texts for people, by name, filled with live figures by `segue report --template NAME`: Go templates.", formTexts, nil),
 	},
 }
 
@@ -162,5 +164,35 @@ var chosenCheckSection = &section{
 	keys: []key{
 		{Field: Field{Name: "check", Doc: "The check.", Type: CheckRef, Required: true}},
 		whenKey("The check"),
+	},
+}
+
+var troubleSection = &section{
+	what: "a trouble",
+	doc:  "Something that may go wrong: how it shows, what may be behind it, and what a person does about it.",
+	keys: []key{
+		textKey("symptom", "What people notice.").required(),
+		namesKey("seen-by", "Checks that see it: it is there when one of them fails, and unknown when none fails and one is unknown.", CheckRef).required(),
+		partKey("causes", "What may be behind it: each is, when its check fails.", formSubs, causeSection),
+		partKey("otherwise", "What is said when it is there and no cause's check fails.", formSub, findingSection),
+	},
+}
+
+var causeSection = &section{
+	what: "a cause",
+	doc:  "What may be behind a trouble: it is when its check fails.",
+	keys: []key{
+		{Field: Field{Name: "check", Doc: "The check that fails when this is the cause.", Type: CheckRef, Required: true}},
+		textKey("finding", "What is wrong then.").required(),
+		textKey("next", "What a person does about it: a command, as a rule.").required(),
+	},
+}
+
+var findingSection = &section{
+	what: "a finding",
+	doc:  "What is wrong, and what a person does about it.",
+	keys: []key{
+		textKey("finding", "What is wrong.").required(),
+		textKey("next", "What a person does about it: a command, as a rule.").required(),
 	},
 }

@@ -124,6 +124,12 @@ func (p *parser) runbook(rb *Runbook, root *yaml.Node, vals Values) {
 	if n := m.vals["guards"]; n != nil {
 		rb.Guards = p.readGuards(n, rb)
 	}
+	if n := m.vals["doctor"]; n != nil {
+		rb.Doctor = p.readDoctor(n)
+	}
+	if n := m.vals["templates"]; n != nil {
+		rb.Templates = p.readTemplates(n)
+	}
 	rb.LeftOut = p.left
 	p.unused(rb)
 }

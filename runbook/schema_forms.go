@@ -32,6 +32,8 @@ func (b *schemaBuilder) form(k key) *jsonschema.Schema {
 			Type: "array", MinItems: jsonschema.Ptr(1),
 			Items: either(ref("type."+string(CheckRef)), b.section(requiredCheckSection), b.section(attestationSection)),
 		}
+	case formTexts:
+		return byName(namePattern, &jsonschema.Schema{Type: "string"})
 	case formWhen:
 		scalar := &jsonschema.Schema{Types: []string{"string", "number", "boolean"}}
 		list := &jsonschema.Schema{Type: "array", Items: scalar, MinItems: jsonschema.Ptr(1)}

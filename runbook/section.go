@@ -32,6 +32,7 @@ const (
 	formSteps                   // a list of steps: section, and one action key
 	formRequire                 // a list of check names, timed checks and attestations
 	formValues                  // a scalar of the type that its neighbour `type` says
+	formTexts                   // a mapping of names to texts
 	formWhen                    // a mapping of inputs to a value or a list of values
 	formCheckList               // a list of check names, and of checks with a condition
 )
