@@ -62,7 +62,7 @@ func TestATemplateIsFilled(t *testing.T) {
 
 func TestWhatATemplateNamesIsKnownBeforeItIsFilled(t *testing.T) {
 	c := compile(t, "a\nΩ {{if false}}{{figure \"one\"}}{{end}} {{verdict `two`}} {{printf \"%s\" (input \"three\")}}")
-	want := []announce.Ref{{"figure", "one", 2, 23}, {"verdict", "two", 2, 47}, {"input", "three", 2, 76}}
+	want := []announce.Ref{{"figure", "one", 2, 24}, {"verdict", "two", 2, 49}, {"input", "three", 2, 78}}
 	if d := cmp.Diff(want, c.Refs); d != "" {
 		t.Error(d)
 	}
