@@ -16,12 +16,17 @@ func (p *parser) approval(n *yaml.Node, path string) *Approval {
 		p.knownRole(m.entry("roles", i), fmt.Sprintf("%s[%d]", m.at("roles"), i), role)
 	}
 	a.Count = max(1, len(a.Roles))
-	if !m.has("count") {
-		return a
+	p.approvalCount(m, a)
+	if p.skips(m, "approval") {
+		return nil
 	}
+	return a
+}
+
+func (p *parser) approvalCount(m *mapping, a *Approval) {
 	v, ok := m.value("count")
 	if !ok {
-		return a
+		return
 	}
 	const most = 100
 	switch count := v.(int64); {
@@ -33,7 +38,6 @@ func (p *parser) approval(n *yaml.Node, path string) *Approval {
 		a.Count = int(count)
 		p.enoughPeople(m, a)
 	}
-	return a
 }
 
 // enoughPeople refuses an approval that the people in the listed roles cannot

@@ -33,13 +33,18 @@ func (p *parser) expression(n *yaml.Node, f Field, text, path string) bool {
 			remedy = p.hints.remedy(e.Name, slices.Values(f.Vars), remedy)
 		}
 		problem := f.Name + ": " + e.Problem
-		at, exact := p.within(n, text, e.Line, e.Column)
-		if !exact && (e.Line > 1 || e.Column > 1) {
-			problem += fmt.Sprintf(" (at %d:%d of the expression)", e.Line, e.Column)
-		}
-		p.report.add(Error{Pos: at, Path: path, Problem: problem, Remedy: remedy})
+		p.faultWithin(n, path, "expression", text, e.Line, e.Column, problem, remedy)
 	}
 	return false
+}
+
+// faultWithin records an error at a line and column of the text of a node.
+func (p *parser) faultWithin(n *yaml.Node, path, what, text string, line, column int, problem, remedy string) {
+	at, exact := p.within(n, text, line, column)
+	if !exact && (line > 1 || column > 1) {
+		problem += fmt.Sprintf(" (at %d:%d of the %s)", line, column, what)
+	}
+	p.report.add(Error{Pos: at, Path: path, Problem: problem, Remedy: remedy})
 }
 
 func sampleExpression(vars []string) string {

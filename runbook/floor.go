@@ -5,7 +5,7 @@ import "fmt"
 // guardFloor looks at a guard that rolls back and at the points of no return
 // that may lie between it and its target.
 func (p *parser) guardFloor(m *mapping, g Guard, rb *Runbook) {
-	if g.Do != Rollback && g.Then != Rollback || m.sampled {
+	if g.Do != Rollback && g.Then != Rollback || m.sampled || p.guessed {
 		return
 	}
 	from, until := 0, len(rb.Phases)-1

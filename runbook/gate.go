@@ -12,13 +12,17 @@ func (p *parser) verify(n *yaml.Node, path string) *Verify {
 	if !ok {
 		return nil
 	}
-	v := &Verify{Checks: m.list("checks"), Within: m.duration("within"), Every: m.duration("every"), Pos: m.pos()}
+	checks, emptied := m.checks("checks")
+	v := &Verify{Checks: checks, Within: m.duration("within"), Every: m.duration("every"), Pos: m.pos()}
 	if !m.sampled && v.Within > 0 && v.Every > v.Within {
 		if m.has("every") {
 			m.fault("every", fmt.Sprintf("every (%s) is longer than within (%s)", FormatDuration(v.Every), FormatDuration(v.Within)), "ask more often, or wait longer")
 		} else {
 			v.Every = v.Within
 		}
+	}
+	if emptied {
+		return nil // all its checks are left out: it asks nothing
 	}
 	return v
 }
@@ -28,8 +32,12 @@ func (p *parser) gate(n *yaml.Node, path string) *Gate {
 	if !ok {
 		return nil
 	}
+	hold, emptied := m.checks("hold")
+	if emptied && len(p.away) == 0 {
+		m.fault("hold", "every check of the gate is left out: it would open without any evidence", "list a check that is there for these inputs, or leave the gate's phase out with `when`")
+	}
 	g := &Gate{
-		Hold: m.list("hold"), For: m.duration("for"), Every: m.duration("every"),
+		Hold: hold, For: m.duration("for"), Every: m.duration("every"),
 		MaxGap: m.duration("max-gap"), Deadline: m.duration("deadline"), Then: Response(m.text("then")), Pos: m.pos(),
 	}
 	if g.Every == 0 {

@@ -16,12 +16,17 @@ func (p *parser) readGuards(n *yaml.Node, rb *Runbook) []Guard {
 		if !ok {
 			continue
 		}
+		absent := p.absent(m)
 		g := p.guard(m)
 		if g.Name != "" {
 			if first, dup := names[g.Name]; dup {
 				m.fault("name", fmt.Sprintf("two guards are called %s, the first on line %d", g.Name, first.Line), "give one of them a name of its own: add `name: …`")
 			}
 			names[g.Name] = g.Pos
+		}
+		if absent {
+			p.back(m, "guard "+g.Name)
+			continue
 		}
 		p.guardFloor(m, g, rb)
 		out = append(out, g)
@@ -102,6 +107,7 @@ func (p *parser) guardPlaces(m *mapping, g *Guard) {
 
 // phaseRef checks the name of any phase.
 func (p *parser) phaseRef(m *mapping, key, name string) {
+	p.stays(m.vals[key], m.at(key), "phase", name)
 	if _, ok := p.phases[name]; !ok && !p.broken["phases"] && !m.sampled {
 		m.fault(key, "no phase is called "+quoteKey(name), p.hints.remedy(name, maps.Keys(p.phases), "write the name of a phase"))
 	}
@@ -110,6 +116,12 @@ func (p *parser) phaseRef(m *mapping, key, name string) {
 // place checks a name of a place to roll back to.
 func (p *parser) place(m *mapping, key, name string, guard bool) {
 	_, isPhase := p.phases[name]
+	switch {
+	case isPhase:
+		p.stays(m.vals[key], m.at(key), "phase", name)
+	case guard && p.targets[name]:
+		p.stays(m.vals[key], m.at(key), "target", name)
+	}
 	if isPhase || name == ToStart || m.sampled || p.broken["phases"] {
 		return
 	}

@@ -17,6 +17,8 @@ var runbookSection = &section{
 		partKey("guards", "Checks that are watched during the run.", formSubs, guardSection),
 		partKey("targets", "Named places to roll back to.", formNamed, targetSection),
 		partKey("phases", "The phases, in the order in which they run.", formSubs, phaseSection).required(),
+		partKey("doctor", "What may go wrong, by name: the checks that see it, its causes, and what a person does about each. `segue doctor RUNBOOK` asks.", formNamed, troubleSection),
+		partKey("templates", "Texts for people, by name, filled with live figures by `segue report --template NAME`: Go templates.", formTexts, nil),
 	},
 }
 
@@ -45,6 +47,7 @@ var phaseSection = &section{
 		partKey("gate", "Checks that must hold for a time before the next phase may start.", formSub, gateSection),
 		partKey("rollback", "How a rollback to this phase's start is verified.", formSub, rollbackSection),
 		oneOfKey("on-failure", "What to do when a step or its verification fails.", string(Pause), failureResponse),
+		whenKey("The phase"),
 	},
 }
 
@@ -59,6 +62,7 @@ var stepSection = &section{
 		spanKey("timeout", "How long one apply or undo may take.", "5m"),
 		{Field: Field{Name: "point-of-no-return", Doc: "The step cannot be undone; no rollback goes below it.", Type: Bool, Default: "false"}},
 		oneOfKey("on-failure", "What to do when the step or its verification fails; the phase's unless given.", "", failureResponse),
+		whenKey("The step"),
 	},
 }
 
@@ -69,6 +73,7 @@ var approvalSection = &section{
 		namesKey("roles", "Each of these roles must approve.", String),
 		{Field: Field{Name: "count", Doc: "How many different people must approve in all; by default as many as there are roles, at least one.", Type: Int}},
 		{Field: Field{Name: "not-by-actor", Doc: "The one who started the run may not be among them.", Type: Bool, Default: "false"}},
+		whenKey("The approval"),
 	},
 }
 
@@ -76,7 +81,7 @@ var verifySection = &section{
 	what: "a verification",
 	doc:  "Checks that must all pass at once, within a time.",
 	keys: []key{
-		namesKey("checks", "The checks.", CheckRef).required(),
+		checksKey("checks", "The checks.").required(),
 		spanKey("within", "How long they may take to pass.", "30s"),
 		spanKey("every", "How often they are asked.", "500ms"),
 	},
@@ -86,7 +91,7 @@ var gateSection = &section{
 	what: "a gate",
 	doc:  "Checks that must hold, without a break, for a time.",
 	keys: []key{
-		namesKey("hold", "The checks that must hold.", CheckRef).required(),
+		checksKey("hold", "The checks that must hold.").required(),
 		spanKey("for", "How long they must hold without a break.", "").required(),
 		spanKey("every", "How often they are asked; by default a twentieth of `for`, at least 1s and at most 15s.", ""),
 		spanKey("max-gap", "Unknown for longer than this starts the time anew; by default four times `every`.", ""),
@@ -118,6 +123,7 @@ var guardSection = &section{
 		spanKey("every", "How often it is asked; by default a fifth of `fails-for`, at least 250ms and at most 5s, and 1s when it fires at once.", ""),
 		textKey("from", "It is armed from the start of this phase; by default from the beginning."),
 		textKey("until", "It is armed until the end of this phase; by default to the end of the run."),
+		whenKey("The guard"),
 	},
 }
 
@@ -128,6 +134,7 @@ var targetSection = &section{
 		{Field: Field{Name: "to", Doc: "start, or the name of a phase: its start.", Type: String, Required: true}},
 		partKey("first", "Steps that restore service at once; undoing follows and takes what is already so as done.", formSteps, stepSection),
 		partKey("verify", "Checks that must all pass after the rollback.", formSub, verifySection),
+		whenKey("The target"),
 	},
 }
 
@@ -137,6 +144,7 @@ var attestationSection = &section{
 	keys: []key{
 		textKey("attest", "What the person attests.").required(),
 		textKey("role", "Who may attest it; by default anyone."),
+		whenKey("The attestation"),
 	},
 }
 
@@ -146,5 +154,45 @@ var requiredCheckSection = &section{
 	keys: []key{
 		{Field: Field{Name: "check", Doc: "The check.", Type: CheckRef, Required: true}},
 		spanKey("within", "How long it may take to pass.", "30s"),
+		whenKey("The requirement"),
+	},
+}
+
+var chosenCheckSection = &section{
+	what: "a chosen check",
+	doc:  "A check that is listed for some inputs only.",
+	keys: []key{
+		{Field: Field{Name: "check", Doc: "The check.", Type: CheckRef, Required: true}},
+		whenKey("The check"),
+	},
+}
+
+var troubleSection = &section{
+	what: "a trouble",
+	doc:  "Something that may go wrong: how it shows, what may be behind it, and what a person does about it.",
+	keys: []key{
+		textKey("symptom", "What people notice.").required(),
+		namesKey("seen-by", "Checks that see it: it is there when one of them fails, and unknown when none fails and one is unknown.", CheckRef).required(),
+		partKey("causes", "What may be behind it: each is, when its check fails.", formSubs, causeSection),
+		partKey("otherwise", "What is said when it is there and no cause's check fails.", formSub, findingSection),
+	},
+}
+
+var causeSection = &section{
+	what: "a cause",
+	doc:  "What may be behind a trouble: it is when its check fails.",
+	keys: []key{
+		{Field: Field{Name: "check", Doc: "The check that fails when this is the cause.", Type: CheckRef, Required: true}},
+		textKey("finding", "What is wrong then.").required(),
+		textKey("next", "What a person does about it: a command, as a rule.").required(),
+	},
+}
+
+var findingSection = &section{
+	what: "a finding",
+	doc:  "What is wrong, and what a person does about it.",
+	keys: []key{
+		textKey("finding", "What is wrong.").required(),
+		textKey("next", "What a person does about it: a command, as a rule.").required(),
 	},
 }

@@ -47,8 +47,12 @@ type parser struct {
 	phases  map[string]int // those read so far
 	targets map[string]bool
 	steps   *stepIndex
-	used    map[string]bool // "inputs.x", "connections.x", "checks.x"
-	broken  map[string]bool // sections that could not be read: what refers to them is not judged
+	used    map[string]bool  // "inputs.x", "connections.x", "checks.x"
+	broken  map[string]bool  // sections that could not be read: what refers to them is not judged
+	away    []unmet          // the parts being read that are left out, the outermost first
+	gone    map[string]unmet // "phase x", "step id", "target x" that are left out
+	guessed bool             // a `when` asked for an input that lint does not know
+	left    []LeftOut
 
 	phaseNodes []*yaml.Node
 	ahead      map[string]int // all phases, by name as written
@@ -64,7 +68,7 @@ func newParser(file string, src []byte, cat Catalog) *parser {
 		file: file, src: src, cat: cat, report: &report{}, hints: &suggester{},
 		inputs: map[string]*Input{}, bad: map[string]bool{}, conns: map[string]string{}, checks: map[string]*yaml.Node{},
 		phases: map[string]int{}, targets: map[string]bool{}, steps: newStepIndex(),
-		used: map[string]bool{}, broken: map[string]bool{}, cache: kindCache{},
+		used: map[string]bool{}, broken: map[string]bool{}, gone: map[string]unmet{}, cache: kindCache{},
 	}
 }
 
@@ -120,6 +124,13 @@ func (p *parser) runbook(rb *Runbook, root *yaml.Node, vals Values) {
 	if n := m.vals["guards"]; n != nil {
 		rb.Guards = p.readGuards(n, rb)
 	}
+	if n := m.vals["doctor"]; n != nil {
+		rb.Doctor = p.readDoctor(n)
+	}
+	if n := m.vals["templates"]; n != nil {
+		rb.Templates = p.readTemplates(n)
+	}
+	rb.LeftOut = p.left
 	p.unused(rb)
 }
 

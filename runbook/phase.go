@@ -3,6 +3,7 @@ package runbook
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -25,7 +26,16 @@ func (p *parser) readPhases(n *yaml.Node) []Phase {
 			p.broken["phases"] = true
 			continue
 		}
-		out = append(out, p.phase(m, i))
+		absent := p.absent(m)
+		ph := p.phase(m, i)
+		if absent {
+			p.back(m, "phase "+ph.Name)
+			continue
+		}
+		out = append(out, ph)
+	}
+	if len(out) == 0 && !p.broken["phases"] {
+		p.fault(n, "phases", "every phase is left out: the run would do nothing", "set the inputs to values for which at least one phase is there")
 	}
 	return out
 }
@@ -33,6 +43,7 @@ func (p *parser) readPhases(n *yaml.Node) []Phase {
 func (p *parser) phase(m *mapping, i int) Phase {
 	ph := Phase{Name: m.text("name"), Description: m.text("description"), Pos: m.pos()}
 	p.phaseName(m, ph.Name, i)
+	p.goes("phase", ph.Name)
 	ph.Needs = m.list("needs")
 	for j, need := range ph.Needs {
 		p.phaseNeed(m.entry("needs", j), fmt.Sprintf("%s[%d]", m.at("needs"), j), ph.Name, need, i)
@@ -58,10 +69,9 @@ func (p *parser) phase(m *mapping, i int) Phase {
 		}
 	}
 	ph.OnFailure = Response(m.text("on-failure"))
-	if len(ph.Steps) == 0 && ph.Verify == nil && ph.Gate == nil && len(ph.Require) == 0 && ph.Approve == nil && m.has("name") {
-		if !m.has("steps") {
-			m.fault("steps", "the phase "+ph.Name+" does nothing", "give it steps, a verification or a gate")
-		}
+	does := func(key string) bool { return m.has(key) }
+	if m.has("name") && !slices.ContainsFunc([]string{"steps", "verify", "gate", "require", "approve"}, does) {
+		m.fault("steps", "the phase "+ph.Name+" does nothing", "give it steps, a verification or a gate")
 	}
 	return ph
 }
@@ -97,6 +107,7 @@ func (p *parser) phaseNeed(n *yaml.Node, path, name, need string, i int) {
 	at, known := p.phases[need]
 	switch {
 	case known && at < i:
+		p.stays(n, path, "phase", need)
 	case known || need == name:
 		p.fault(n, path, fmt.Sprintf("the phase %s needs itself", name), "remove it")
 	case p.laterPhase(need, i):
@@ -185,14 +196,14 @@ func (p *parser) requirement(n *yaml.Node, path string) (Requirement, bool) {
 		if r.Role = m.text("role"); m.has("role") && r.Role != "" {
 			p.knownRole(m.vals["role"], m.at("role"), r.Role)
 		}
-		return r, true
+		return r, !p.skips(m, "attestation "+quote(r.Attest))
 	case isCheck:
 		m, ok := p.open(n, requiredCheckSection, path, nil)
 		if !ok {
 			return r, false
 		}
 		r.Check, r.Within = m.text("check"), m.duration("within")
-		return r, true
+		return r, !p.skips(m, "check "+r.Check)
 	}
 	p.fault(n, path, "a requirement is a check or an attestation", "write the name of a check, {check: …, within: …} or {attest: …, role: …}")
 	return r, false

@@ -49,6 +49,9 @@ type Runbook struct {
 	Guards      []Guard
 	Targets     []Target
 	Phases      []Phase
+	Doctor      []Trouble
+	Templates   []Template
+	LeftOut     []LeftOut // what is not there for these inputs
 
 	notes []Warning // what Parse saw that only Lint tells
 }

@@ -32,6 +32,17 @@ func (b *schemaBuilder) form(k key) *jsonschema.Schema {
 			Type: "array", MinItems: jsonschema.Ptr(1),
 			Items: either(ref("type."+string(CheckRef)), b.section(requiredCheckSection), b.section(attestationSection)),
 		}
+	case formTexts:
+		return byName(namePattern, &jsonschema.Schema{Type: "string"})
+	case formWhen:
+		scalar := &jsonschema.Schema{Types: []string{"string", "number", "boolean"}}
+		list := &jsonschema.Schema{Type: "array", Items: scalar, MinItems: jsonschema.Ptr(1)}
+		s := byName(`^[a-z][a-z0-9_-]*$`, either(scalar, list))
+		s.MinProperties = jsonschema.Ptr(1)
+		return s
+	case formCheckList:
+		entry := either(ref("type."+string(CheckRef)), b.section(chosenCheckSection))
+		return either(&jsonschema.Schema{Type: "array", Items: entry, MinItems: jsonschema.Ptr(1)}, ref("input-value"))
 	case formValues:
 		scalar := &jsonschema.Schema{Types: []string{"string", "number", "boolean"}}
 		list := &jsonschema.Schema{Type: "array", Items: scalar}

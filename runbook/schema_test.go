@@ -92,7 +92,7 @@ func TestTheSchemaRefusesBrokenStructure(t *testing.T) {
 		"phase-key-unknown", "phase-on-failure-notify", "requirement-both", "requirement-neither", "role-without-actors",
 		"step-without-action", "step-two-actions", "step-action-unknown", "step-is-a-check", "step-key-unknown", "step-name-missing",
 		"gate-hold-missing", "gate-for-missing", "rollback-verify-missing", "guard-key-unknown", "guard-do-missing", "guard-do-unknown", "target-to-missing",
-		"many-at-once",
+		"many-at-once", "when-shape", "when-on-a-connection",
 	} {
 		src, err := os.ReadFile(filepath.Join("testdata", "broken", prefix+".yaml"))
 		if err != nil {

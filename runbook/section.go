@@ -32,6 +32,9 @@ const (
 	formSteps                   // a list of steps: section, and one action key
 	formRequire                 // a list of check names, timed checks and attestations
 	formValues                  // a scalar of the type that its neighbour `type` says
+	formTexts                   // a mapping of names to texts
+	formWhen                    // a mapping of inputs to a value or a list of values
+	formCheckList               // a list of check names, and of checks with a condition
 )
 
 func (s *section) key(name string) (key, bool) {
@@ -61,6 +64,10 @@ func oneOfKey(name, doc, def string, enum []string) key {
 
 func namesKey(name, doc string, of Type) key {
 	return key{Field: Field{Name: name, Doc: doc, Type: List, Elem: of}}
+}
+
+func checksKey(name, doc string) key {
+	return key{Field: Field{Name: name, Doc: doc, Type: List, Elem: CheckRef}, form: formCheckList}
 }
 
 func partKey(name, doc string, f form, s *section) key {

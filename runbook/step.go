@@ -57,6 +57,7 @@ func (p *parser) step(n *yaml.Node, path, scope string, all map[string]bool) (St
 	if !ok {
 		return Step{}, false
 	}
+	absent := p.absent(m)
 	s := Step{Name: strings.TrimSpace(m.text("name")), Timeout: m.duration("timeout"), OnFailure: Response(m.text("on-failure")), Pos: m.pos()}
 	switch len(actions) {
 	case 0:
@@ -81,7 +82,11 @@ func (p *parser) step(n *yaml.Node, path, scope string, all map[string]bool) (St
 	}
 	p.irreversible(m, &s, scope)
 	p.steps.add(s)
-	return s, true
+	p.goes("step", s.ID)
+	if absent {
+		p.back(m, "step "+s.ID)
+	}
+	return s, !absent
 }
 
 // meantAsAction says whether an unknown key of a step is a misspelt action
@@ -151,6 +156,7 @@ func (p *parser) stepNeeds(m *mapping, s Step, scope string, all map[string]bool
 		switch {
 		case len(ids) == 1 && !seen[ids[0]]:
 			seen[ids[0]] = true
+			p.stays(n, path, "step", ids[0])
 			out = append(out, ids[0])
 		case len(ids) == 1:
 			p.fault(n, path, ids[0]+" is listed twice", "keep one of them")
@@ -232,7 +238,9 @@ func (p *parser) irreversible(m *mapping, s *Step, scope string) {
 		p.fault(m.node, m.path, s.Kind.Name+" cannot be undone, and the step does not say so", "add `point-of-no-return: true` and say in approve who must agree")
 	}
 	if s.NoReturn && s.Approve == nil {
-		p.note(s.Pos, m.path, "a point of no return that says nothing of approval asks for one, by anyone", "say who must agree, as in `approve: {roles: [lead]}`")
+		if !m.has("approve") {
+			p.note(s.Pos, m.path, "a point of no return that says nothing of approval asks for one, by anyone", "say who must agree, as in `approve: {roles: [lead]}`")
+		}
 		s.Approve = &Approval{Count: 1, Pos: s.Pos}
 	}
 }

@@ -57,6 +57,11 @@ func (s *suggester) remedy(wrong string, known iter.Seq[string], none string) st
 	return "known: " + strings.Join(names, ", ")
 }
 
+// Suggest says what may have been meant by a name that is not among those known.
+func Suggest(wrong string, known []string) string {
+	return (&suggester{}).remedy(wrong, slices.Values(known), "known: "+strings.Join(known, ", "))
+}
+
 // distance is Levenshtein's, with a swap of neighbours counted as one.
 func distance(a, b string) int {
 	prev2 := make([]int, len(b)+1)

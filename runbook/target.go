@@ -28,7 +28,14 @@ func (p *parser) readTargets(n *yaml.Node) []Target {
 		if !ok {
 			continue
 		}
-		out = append(out, p.target(t, name))
+		absent := p.absent(t)
+		p.goes("target", name)
+		target := p.target(t, name)
+		if absent {
+			p.back(t, "target "+name)
+			continue
+		}
+		out = append(out, target)
 	}
 	return out
 }

@@ -35,20 +35,36 @@ const (
 func (a *app) doctorCommand() *cobra.Command {
 	var asJSON bool
 	var salvage string
+	var vals values
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Examine the state directory: journal, runs, leases, permissions",
-		Long: `Examine the state directory: who may read it, whether the journal is as it was
-written, whether each run's events follow from one another, whose leases are
-stale, and what was sealed and should be gone. It changes nothing. Exits with 1
-when something is ill.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "doctor [RUNBOOK [NAME…]]",
+		Short: "Examine the state directory; with a runbook: what is wrong, and what to do next",
+		Long: `Without arguments, examine the state directory: who may read it, whether the
+journal is as it was written, whether each run's events follow from one another,
+whose leases are stale, and what was sealed and should be gone. Exits with 1 when
+something is ill.
+
+With a runbook, ask the checks of its doctor section now, of the troubles named or
+of all: which symptoms are present, what is behind them and on what evidence, and
+what to do next. Exits with 1 unless all symptoms are absent: unknown is not well.
+
+It changes nothing.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0 && salvage != "":
+				return usage(errors.New("--salvage is about the journal, not about a runbook: leave one of them out"))
+			case len(args) > 0:
+				return a.diagnose(cmd.Context(), args[0], args[1:], vals, asJSON)
+			case len(vals.set)+len(vals.files) > 0:
+				return usage(errors.New("--set and --values give a runbook's inputs: name the runbook"))
+			}
 			d := doctor{a: a, salvage: salvage}
 			d.examine(cmd.Context())
 			return d.tell(asJSON)
 		},
 	}
+	vals.flags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the diagnoses as JSON")
 	cmd.Flags().StringVar(&salvage, "salvage", "", "if the journal is damaged, write the records that are whole to a `file`, one JSON object a line")
 	return cmd

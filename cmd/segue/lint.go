@@ -47,7 +47,7 @@ func (a *app) lintCommand() *cobra.Command {
 func (a *app) linted(rb *runbook.Runbook, asJSON bool) error {
 	warnings := runbook.Lint(rb)
 	if asJSON {
-		return a.printJSON(map[string]any{"runbook": rb.Name, "file": rb.File, "digest": rb.Digest(), "warnings": warnings})
+		return a.printJSON(map[string]any{"runbook": rb.Name, "file": rb.File, "digest": rb.Digest(), "warnings": warnings, "left_out": rb.LeftOut})
 	}
 	for _, w := range warnings {
 		fmt.Fprintln(a.stdout, w)
@@ -57,6 +57,9 @@ func (a *app) linted(rb *runbook.Runbook, asJSON bool) error {
 		steps += len(p.Steps)
 	}
 	fmt.Fprintf(a.stdout, "%s: %s is right: %d phases, %d steps, %d checks, %d guards", rb.File, rb.Name, len(rb.Phases), steps, len(rb.Checks), len(rb.Guards))
+	if n := len(rb.LeftOut); n > 0 {
+		fmt.Fprintf(a.stdout, "; %d parts left out by when", n)
+	}
 	if n := len(warnings); n > 0 {
 		fmt.Fprintf(a.stdout, "; %d warnings", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segue-run/segue/driver"
@@ -31,8 +32,9 @@ type setting struct {
 	value json.RawMessage
 }
 
-// change sets parts of a service's definition. It owns these parts, and that
-// no replica is stopped.
+// change sets parts of a service's definition. It owns these parts, and which
+// replicas are stopped: none, but those that the project defines as disabled
+// and nobody has started. These get the parts and stay stopped.
 type change struct {
 	conn     *Conn
 	p        rolling
@@ -60,14 +62,64 @@ func (c *change) Resources() []driver.Resource { return []driver.Resource{c.reso
 
 func (c *change) Observe(ctx context.Context) (state.State, error) {
 	replicas, err := c.conn.service(ctx, c.p.Service)
+	if _, none := errors.AsType[*nobodyError](err); none {
+		return state.State{c.resource.ID: {stoppedField: json.RawMessage(removed)}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return state.State{c.resource.ID: look(replicas, c.parts())}, nil
 }
 
-func (c *change) Plan(state.State) (state.State, error) {
-	fields := state.Fields{stoppedField: encode([]string{})}
+// What a Survey sees of a service.
+const (
+	definedField  = "defined"  // all its replicas
+	disabledField = "disabled" // those that the project defines as disabled
+)
+
+// Survey implements driver.Surveyor.
+func (c *change) Survey(ctx context.Context) (state.State, error) {
+	replicas, err := c.conn.service(ctx, c.p.Service)
+	if none, ok := errors.AsType[*nobodyError](err); ok {
+		return nil, &driver.Refusal{System: none.where, Reason: none.reason(), Remedy: "name one that it has, or define it in its project"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defined, disabled := []string{}, []string{}
+	for _, r := range replicas {
+		defined = append(defined, r.name)
+		if r.definition != nil && r.definition.disabled() {
+			disabled = append(disabled, r.name)
+		}
+	}
+	return state.State{c.resource.ID: {definedField: encode(defined), disabledField: encode(disabled)}}, nil
+}
+
+// names reads a field that lists replicas.
+func names(s state.State, resource, field string) []string {
+	var out []string
+	_ = json.Unmarshal(s[resource][field], &out) // removed: none
+	return out
+}
+
+// idle are the replicas that are to stay stopped.
+func (c *change) idle(before, others state.State) []string {
+	disabled := names(others, c.resource.ID, disabledField)
+	idle := []string{}
+	for _, name := range names(before, c.resource.ID, stoppedField) {
+		if slices.Contains(disabled, name) {
+			idle = append(idle, name)
+		}
+	}
+	return idle
+}
+
+func (c *change) Plan(before state.State) (state.State, error) { return c.PlanAmong(before, nil) }
+
+// PlanAmong implements driver.Surveyor.
+func (c *change) PlanAmong(before, others state.State) (state.State, error) {
+	fields := state.Fields{stoppedField: encode(c.idle(before, others))}
 	for _, s := range c.settings {
 		fields[s.field()] = s.value
 	}
@@ -77,21 +129,25 @@ func (c *change) Plan(state.State) (state.State, error) {
 // Apply rolls. A cursor tells a successor to look after the replicas even
 // where their definitions are as wanted: they may not work yet.
 func (c *change) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
-	if e.Cursor == nil {
-		found, err := c.Observe(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("apply: %w", err)
-		}
-		if len(state.Diff(state.Face(e.Want), state.Face(found))) > 0 {
-			if err := e.Save(ctx, map[string]bool{"rolling": true}); err != nil {
-				return nil, fmt.Errorf("apply: %w", err)
-			}
-		}
+	if err := c.begin(ctx, e); err != nil {
+		return nil, fmt.Errorf("apply: %w", err)
 	}
 	if err := c.roll(ctx, e, e.Want, false); err != nil {
 		return nil, fmt.Errorf("apply: %w", err)
 	}
 	return c.Observe(ctx)
+}
+
+// begin saves a cursor if there is anything to do, and none yet.
+func (c *change) begin(ctx context.Context, e driver.Effect) error {
+	if e.Cursor != nil {
+		return nil
+	}
+	found, err := c.Observe(ctx)
+	if err != nil || len(state.Diff(state.Face(e.Want), state.Face(found))) == 0 {
+		return err
+	}
+	return e.Save(ctx, map[string]bool{"rolling": true})
 }
 
 // Resume implements driver.Resumable: replicas that are as wanted stay.

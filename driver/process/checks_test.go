@@ -170,8 +170,12 @@ func TestNews(t *testing.T) {
 		"a line that came twice":    {"a a", "a a a", "a"},
 		"it ends as the old begins": {"a b", "b a", "a"},
 	} {
-		if got := strings.Join(news(strings.Fields(c.old), strings.Fields(c.tail)), " "); got != c.want {
+		fresh, joined := news(strings.Fields(c.old), strings.Fields(c.tail))
+		if got := strings.Join(fresh, " "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		if lost := name == "all of it is new" || name == "the log was thrown away"; joined == lost {
+			t.Errorf("%s: joined: %v", name, joined)
 		}
 	}
 }

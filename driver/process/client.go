@@ -127,6 +127,10 @@ func (s status) stopped() bool {
 	return false
 }
 
+// idle reports that the project defines it as disabled, and nobody has started
+// it.
+func (s status) idle() bool { return s.Status == "Disabled" }
+
 func (s status) String() string {
 	if s.stopped() && s.ExitCode != 0 {
 		return fmt.Sprintf("%s, exit code %d", s.Status, s.ExitCode)

@@ -82,6 +82,15 @@ func TestParamsAreRefused(t *testing.T) {
 		"says: it takes one of says and never":           logsParams{Says: "a", Never: "b"},
 		"never: error parsing regexp: missing closing ]": logsParams{Never: "["},
 		"replicas: there cannot be fewer than none":      statusParams{Replicas: -1},
+		"running: of 2 replicas 3 cannot run":            statusParams{Replicas: 2, Running: new(3)},
+		"running: there cannot be fewer than none":       statusParams{Running: new(-1)},
+		"answers: none is to run, so none can answer":    statusParams{Running: new(0), answering: answering{map[string]string{"a": "b"}}},
+		`answers: "a..b" is no field`:                    statusParams{answering: answering{map[string]string{"a..b": "c"}}},
+		"any: it goes with says":                         logsParams{Never: "x", Any: true},
+		"since: it goes with says":                       logsParams{Never: "x", Since: "y"},
+		"since: error parsing regexp":                    logsParams{Says: "x", Since: "("},
+		"replicas: fewer than none cannot run":           scaleParams{Replicas: -1},
+		"answers: none is to run, so none can":           scaleParams{answering: answering{map[string]string{"a": "b"}}},
 	} {
 		if err := p.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -95,7 +104,7 @@ func TestThePartsAreWhatTheRunbookNames(t *testing.T) {
 	c.Add(Parts()...)
 	for class, names := range map[runbook.Class][]string{
 		runbook.Connection: {"process"},
-		runbook.Action:     {"process.deploy", "process.env", "process.restart"},
+		runbook.Action:     {"process.deploy", "process.env", "process.remove", "process.restart", "process.scale"},
 		runbook.Check:      {"process.logs", "process.status"},
 	} {
 		var got []string

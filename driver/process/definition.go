@@ -98,6 +98,8 @@ type marks struct {
 	Updates int `json:"updates"`
 	// Restarts counts those that process.restart made.
 	Restarts int `json:"restarts"`
+	// Held: it is disabled only so that an update did not start it.
+	Held bool `json:"held,omitempty"`
 }
 
 const (
@@ -121,6 +123,44 @@ func (d definition) withMarks(m marks) definition {
 	}
 	all[marksKey] = m
 	return d.with(extensions, all)
+}
+
+// disabled reports whether the project defines the replica as one that does
+// not run unless somebody starts it.
+func (d definition) disabled() bool { return d.deferred() && !d.marks().Held }
+
+// deferred reports whether an update does not start it.
+func (d definition) deferred() bool {
+	var disabled bool
+	d.get("Disabled", &disabled)
+	return disabled
+}
+
+// held is one that an update does not start.
+func (d definition) held() definition {
+	if d.deferred() {
+		return d
+	}
+	m := d.marks()
+	m.Held = true
+	return d.with("Disabled", true).withMarks(m)
+}
+
+// released is one that is held no more.
+func (d definition) released() definition {
+	m := d.marks()
+	if !m.Held {
+		return d
+	}
+	m.Held = false
+	return d.with("Disabled", false).withMarks(m)
+}
+
+// renewed differs from d in the count of updates.
+func (d definition) renewed() definition {
+	m := d.marks()
+	m.Updates++
+	return d.withMarks(m)
 }
 
 // readiness is the URL of the readiness probe, "" if it has none over HTTP.

@@ -30,5 +30,5 @@ const kind = "process"
 
 // Parts are what this driver brings to the catalog.
 func Parts() []driver.Part {
-	return []driver.Part{connection(), envAction(), deployAction(), restartAction(), statusPart(), logsPart()}
+	return []driver.Part{connection(), envAction(), deployAction(), restartAction(), scaleAction(), removeAction(), statusPart(), logsPart()}
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/segue-run/segue/runbook"
 )
 
+// errSilent: a connection was made, or is being made, and no answer came.
+var errSilent = fmt.Errorf("no answer within %s", askTimeout)
+
 const (
 	askTimeout = 2 * time.Second       // for one answer of a replica
 	lookEvery  = 25 * time.Millisecond // while waiting for one
@@ -66,30 +69,36 @@ func (a asking) url(d definition) (string, error) {
 
 // works asks a replica whether it works; the error says what is wrong.
 func (c *Conn) works(ctx context.Context, a asking, name string) error {
+	_, err := c.page(ctx, a, name)
+	return err
+}
+
+// page asks a replica whether it works, and returns what it says of itself;
+// nil if it has no URL for that.
+func (c *Conn) page(ctx context.Context, a asking, name string) ([]byte, error) {
 	s, err := c.status(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !s.Running {
-		return fmt.Errorf("its status is %s", s)
+		return nil, fmt.Errorf("its status is %s", s)
 	}
 	d, err := c.definition(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	at, err := a.url(d)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case at != "":
-		_, err := ask(ctx, at)
-		return err
+		return ask(ctx, at)
 	case d.tellsReady() && s.Ready != "Ready":
-		return fmt.Errorf("process-compose finds it not ready")
+		return nil, fmt.Errorf("process-compose finds it not ready")
 	case !d.tellsReady() && s.Age < steady:
-		return fmt.Errorf("it has run for %s only", s.Age.Round(time.Millisecond))
+		return nil, fmt.Errorf("it has run for %s only", s.Age.Round(time.Millisecond))
 	}
-	return nil
+	return nil, nil
 }
 
 // asker asks anew each time, and follows nobody elsewhere.
@@ -111,7 +120,7 @@ func (e *statusError) Error() string { return fmt.Sprintf("GET %s: status %d", e
 // ask gets a page that must answer with 2xx; beside a *statusError there is its
 // body all the same.
 func ask(ctx context.Context, at string) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("no answer within %s", askTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errSilent)
 	defer cancel()
 	where := at
 	if u, err := url.Parse(at); err == nil {

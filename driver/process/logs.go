@@ -15,8 +15,10 @@ import (
 
 type logsParams struct {
 	Service string        `param:"service,required" doc:"The service: its processes are called NAME, NAME-0, NAME-1 …, or are of the namespace NAME."`
-	Says    string        `param:"says" doc:"A regular expression that a line of every replica must match, of the last 1000 since the replica was last changed."`
-	Within  time.Duration `param:"within" doc:"How long from the first look it may take until it says so; unknown until then, and fail after it." default:"1m"`
+	Says    string        `param:"says" doc:"A regular expression that a line of every replica must match: of the last 1000 that its present process has written, and not one before it. Those that the project defines as disabled, and nobody has started, need not."`
+	Any     bool          `param:"any" doc:"One replica that says so is enough."`
+	Since   string        `param:"since" doc:"A regular expression for the line that a process writes when it starts; only what follows the last such line counts. process-compose keeps the lines of a process that somebody stopped and started by hand, and this tells them apart. Segue's own starts, and restarts after a crash, are told apart without it."`
+	Within  time.Duration `param:"within" doc:"How long it may take until it says so, from the first look at it, or at the process that took its place; unknown until then, and fail after it." default:"1m"`
 	Never   string        `param:"never" doc:"A regular expression that no line may match that is written after the first look."`
 	For     time.Duration `param:"for" doc:"How long back a line counts, and must have been watched for it to pass; without it every line counts, and it passes at once."`
 }
@@ -26,34 +28,32 @@ func (p logsParams) Validate() error {
 	if (p.Says == "") == (p.Never == "") {
 		return &runbook.FieldError{Field: "says", Problem: "it takes one of says and never", Remedy: "write says: 'bound to AA_CORE_HOT', or never: 'ERROR'"}
 	}
-	if _, err := regexp.Compile(p.Says); err != nil {
-		return &runbook.FieldError{Field: "says", Problem: err.Error(), Remedy: "write a regular expression of Go"}
+	if p.Never != "" && (p.Any || p.Since != "") {
+		field := "any"
+		if !p.Any {
+			field = "since"
+		}
+		return &runbook.FieldError{Field: field, Problem: "it goes with says, not with never", Remedy: "leave it out: every replica is watched, from the first look on"}
 	}
-	if _, err := regexp.Compile(p.Never); err != nil {
-		return &runbook.FieldError{Field: "never", Problem: err.Error(), Remedy: "write a regular expression of Go"}
+	for _, f := range []struct{ name, text string }{{"says", p.Says}, {"never", p.Never}, {"since", p.Since}} {
+		if _, err := regexp.Compile(f.text); err != nil {
+			return &runbook.FieldError{Field: f.name, Problem: err.Error(), Remedy: "write a regular expression of Go"}
+		}
 	}
 	return nil
 }
 
-// tailLength is how much process-compose keeps of each replica.
-const tailLength = 1000
-
 // logsCheck remembers what it has seen: process-compose's lines have no time.
 type logsCheck struct {
-	conn *Conn
-	p    logsParams
-	line *regexp.Regexp
-	now  func() time.Time
+	conn  *Conn
+	p     logsParams
+	line  *regexp.Regexp
+	start *regexp.Regexp // of a process; nil if nobody says
+	now   func() time.Time
 
 	mu    sync.Mutex
 	first time.Time
-	tails map[string][]string
-	said  map[string]saying // never: the last line of each replica that matches
-}
-
-type saying struct {
-	at   time.Time
-	line string
+	heard map[string]*voice
 }
 
 func logsPart() driver.Part {
@@ -71,23 +71,29 @@ func newLogs(_ context.Context, conn *Conn, p logsParams) (driver.Check, error) 
 	if err != nil {
 		return nil, fmt.Errorf("process.logs: %w", err)
 	}
-	if p.Within <= 0 {
-		p.Within = time.Minute
+	l := &logsCheck{conn: conn, p: p, line: line, now: time.Now, heard: map[string]*voice{}}
+	if p.Since != "" {
+		if l.start, err = regexp.Compile(p.Since); err != nil {
+			return nil, fmt.Errorf("process.logs: %w", err)
+		}
 	}
-	return &logsCheck{conn: conn, p: p, line: line, now: time.Now, said: map[string]saying{}}, nil
+	if l.p.Within <= 0 {
+		l.p.Within = time.Minute
+	}
+	return l, nil
 }
 
 func (l *logsCheck) Read(ctx context.Context) evidence.Reading {
-	tails, err := l.read(ctx)
+	logs, err := l.conn.tails(ctx, l.p.Service)
 	var r evidence.Reading
 	l.mu.Lock()
 	switch {
 	case err != nil:
 		r = evidence.Unsure(err.Error())
 	case l.p.Says != "":
-		r = l.saying(tails)
+		r = l.saying(logs)
 	default:
-		r = l.never(tails)
+		r = l.never(logs)
 	}
 	l.mu.Unlock()
 	r.Source, r.Query, r.Bound = l.conn.String(), "logs of service "+l.p.Service, l.bound()
@@ -96,6 +102,8 @@ func (l *logsCheck) Read(ctx context.Context) evidence.Reading {
 
 func (l *logsCheck) bound() string {
 	switch {
+	case l.p.Any:
+		return fmt.Sprintf("a replica says %q", l.p.Says)
 	case l.p.Says != "":
 		return fmt.Sprintf("every replica says %q", l.p.Says)
 	case l.p.For > 0:
@@ -104,50 +112,94 @@ func (l *logsCheck) bound() string {
 	return fmt.Sprintf("no replica says %q", l.p.Never)
 }
 
-func (l *logsCheck) read(ctx context.Context) (map[string][]string, error) {
-	all, err := l.conn.list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found := members(all, l.p.Service)
-	if len(found) == 0 {
-		return nil, l.conn.nobody(all, l.p.Service)
-	}
-	tails := map[string][]string{}
-	for _, s := range found {
-		if tails[s.Name], err = l.conn.logs(ctx, s.Name, tailLength); err != nil {
-			return nil, err
-		}
-	}
-	return tails, nil
-}
-
 // saying: the first look starts the time that it may take.
-func (l *logsCheck) saying(tails map[string][]string) evidence.Reading {
+func (l *logsCheck) saying(logs []tail) evidence.Reading {
+	now := l.now()
 	if l.first.IsZero() {
-		l.first = l.now()
+		l.first = now
 	}
-	var silent []string
-	last := ""
-	for _, name := range inNameOrder(tails) {
-		line, ok := l.match(tails[name])
-		if !ok {
-			silent = append(silent, name)
+	var silent, late []string
+	left := l.p.Within - now.Sub(l.first)
+	last, said := "", 0
+	for _, t := range logs {
+		v := l.hear(t, now)
+		if t.status.idle() {
 			continue
 		}
-		last = name + ": " + line
+		if !v.said {
+			v.line, v.said = l.match(v.own(t, l.start))
+		}
+		if t.status.Running && v.said {
+			last = t.status.Name + ": " + v.line
+			said++
+			continue
+		}
+		who := t.status.Name
+		if !t.status.Running {
+			who = fmt.Sprintf("%s (its status is %s)", who, t.status)
+		}
+		silent = append(silent, who)
+		if spare := l.p.Within - now.Sub(v.since); spare <= 0 {
+			late = append(late, who)
+		} else if len(silent) == 1 || spare < left {
+			left = spare
+		}
 	}
-	waited := l.now().Sub(l.first)
 	switch {
-	case len(silent) == 0:
+	case said > 0 && (len(silent) == 0 || l.p.Any):
 		r := evidence.Passed(last, "")
-		r.Samples = int64(len(tails))
+		r.Samples = int64(said)
 		return r
-	case waited >= l.p.Within:
-		return evidence.Failed(last, "", fmt.Sprintf("%s did not say so within %s", strings.Join(silent, ", "), l.p.Within))
-	default:
-		return evidence.Unsure(fmt.Sprintf("%s did not say so yet; %s left", strings.Join(silent, ", "), (l.p.Within - waited).Round(time.Second)))
+	case len(silent) == 0 && left <= 0:
+		return evidence.Failed("", "", "no replica runs that could say so")
+	case len(silent) == 0:
+		return evidence.Unsure("no replica runs that could say so")
+	case len(late) == 0 || l.p.Any && len(late) < len(silent):
+		return evidence.Unsure(fmt.Sprintf("%s did not say so yet; %s left", strings.Join(silent, ", "), left.Round(time.Second)))
 	}
+	return evidence.Failed(last, "", fmt.Sprintf("%s did not say so within %s", strings.Join(late, ", "), l.p.Within))
+}
+
+// never: what stands in the logs at the first look is of the past.
+func (l *logsCheck) never(logs []tail) evidence.Reading {
+	now := l.now()
+	begins := l.first.IsZero()
+	if begins {
+		l.first = now
+	}
+	var missed []string
+	running := 0
+	for _, t := range logs {
+		if t.status.Running {
+			running++
+		}
+		_, known := l.heard[t.status.Name]
+		v := l.hear(t, now)
+		if !known && begins {
+			continue
+		}
+		if line, ok := l.match(v.fresh); ok {
+			v.line, v.saidAt = line, now
+		}
+		if v.gap {
+			missed = append(missed, t.status.Name)
+			l.first = now
+		}
+	}
+	for _, name := range inNameOrder(l.heard) {
+		if v := l.heard[name]; !v.saidAt.IsZero() && (l.p.For <= 0 || now.Sub(v.saidAt) < l.p.For) {
+			return evidence.Failed(name+": "+v.line, "", fmt.Sprintf("%s said so %s ago", name, now.Sub(v.saidAt).Round(time.Second)))
+		}
+	}
+	switch watched := now.Sub(l.first); {
+	case len(missed) > 0:
+		return evidence.Unsure(fmt.Sprintf("%s wrote more than process-compose keeps since the last look: look more often; the watch begins anew", strings.Join(missed, ", ")))
+	case running == 0:
+		return evidence.Unsure("no replica runs that could say so")
+	case watched < l.p.For:
+		return evidence.Unsure(fmt.Sprintf("watched for %s of %s", watched.Round(time.Second), l.p.For))
+	}
+	return evidence.Passed("not said", "")
 }
 
 // match is the last line that does.
@@ -158,50 +210,6 @@ func (l *logsCheck) match(lines []string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// never: what stands in the logs at the first look is of the past.
-func (l *logsCheck) never(tails map[string][]string) evidence.Reading {
-	now := l.now()
-	if l.first.IsZero() {
-		l.first = now
-	} else {
-		for name, tail := range tails {
-			if line, ok := l.match(news(l.tails[name], tail)); ok {
-				l.said[name] = saying{now, line}
-			}
-		}
-	}
-	l.tails = tails
-	for _, name := range inNameOrder(l.said) {
-		if s := l.said[name]; l.p.For <= 0 || now.Sub(s.at) < l.p.For {
-			return evidence.Failed(name+": "+s.line, "", fmt.Sprintf("%s said so %s ago", name, now.Sub(s.at).Round(time.Second)))
-		}
-	}
-	if watched := now.Sub(l.first); watched < l.p.For {
-		return evidence.Unsure(fmt.Sprintf("watched for %s of %s", watched.Round(time.Second), l.p.For))
-	}
-	return evidence.Passed("not said", "")
-}
-
-// news are the lines of a tail that were not in the one before: what follows
-// the longest end of the old one that the new one begins with.
-func news(old, tail []string) []string {
-	for n := min(len(old), len(tail)); n > 0; n-- {
-		if sameLines(old[len(old)-n:], tail[:n]) {
-			return tail[n:]
-		}
-	}
-	return tail
-}
-
-func sameLines(a, b []string) bool {
-	for i := len(a) - 1; i >= 0; i-- { // the ends differ first
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func excerpt(line string) string {

@@ -14,6 +14,9 @@ import (
 // that is being replaced counts among them until it is back.
 const stoppedField = "stopped"
 
+// removed is the field's value where there is no replica any more.
+const removed = `"removed"`
+
 // spread is a field's value over the replicas: one for all, or each its own.
 type spread struct {
 	all json.RawMessage

@@ -30,7 +30,11 @@ func effectOf(t testing.TB, a driver.Action) driver.Effect {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := a.Plan(before)
+	others, err := a.(driver.Surveyor).Survey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := a.(driver.Surveyor).PlanAmong(before, others)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,27 +82,34 @@ func (c *Conn) settle(ctx context.Context) error {
 // in between leaves it stopped, for the successor to see; an end of ctx does
 // not.
 func (c *Conn) replace(ctx context.Context, mine func() error, name string, old, next definition) error {
+	return c.put(ctx, mine, name, old, next.released(), true)
+}
+
+// startAgain starts a stopped replica as it is. It is an update all the same:
+// with it the replica's log begins anew, so that who reads it does not take its
+// predecessor's word for its own.
+func (c *Conn) startAgain(ctx context.Context, mine func() error, name string, d definition) error {
+	return c.replace(ctx, mine, name, d, d.renewed())
+}
+
+// hold gives a replica another definition and leaves it stopped. process-compose
+// starts what it updates unless that is disabled; the definition says so then.
+func (c *Conn) hold(ctx context.Context, mine func() error, name string, old, next definition) error {
+	return c.put(ctx, mine, name, old, next.held(), false)
+}
+
+func (c *Conn) put(ctx context.Context, mine func() error, name string, old, next definition, run bool) error {
 	if err := mine(); err != nil {
 		return err
 	}
-	return c.begun(ctx, name, c.endTime(old)+2*c.timeout, func(ctx context.Context) error {
-		if err := c.halt(ctx, name, old); err != nil {
+	return c.begun(ctx, name, c.endTime(old)+3*c.timeout, func(ctx context.Context) error {
+		if err := c.halt(ctx, name, old); err != nil { // also of one that has ended: its status is ahead of the books
 			return err
 		}
 		if err := mine(); errors.Is(err, driver.ErrNotMine) {
 			return err
 		}
-		return c.update(ctx, next)
-	})
-}
-
-// startAgain starts a stopped replica as it is.
-func (c *Conn) startAgain(ctx context.Context, mine func() error, name string, d definition) error {
-	if err := mine(); err != nil {
-		return err
-	}
-	return c.begun(ctx, name, 2*c.timeout, func(ctx context.Context) error {
-		if err := c.halt(ctx, name, d); err != nil { // its status is ahead of the books
+		if err := c.update(ctx, next); err != nil || !run || !next.deferred() {
 			return err
 		}
 		return c.start(ctx, name)

@@ -54,9 +54,11 @@ func newRestart(ctx context.Context, conn *Conn, p restartParams) (driver.Action
 	return &restart{c}, nil
 }
 
-// Plan wants one more restart of each replica, counted from the one that has
-// had most.
-func (r *restart) Plan(before state.State) (state.State, error) {
+func (r *restart) Plan(before state.State) (state.State, error) { return r.PlanAmong(before, nil) }
+
+// PlanAmong wants one more restart of each replica, counted from the one that
+// has had most.
+func (r *restart) PlanAmong(before, others state.State) (state.State, error) {
 	t, err := targetOf(before, r.resource.ID, r.parts())
 	if err != nil {
 		return nil, err
@@ -70,7 +72,7 @@ func (r *restart) Plan(before state.State) (state.State, error) {
 		}
 		most = max(most, n)
 	}
-	return state.State{r.resource.ID: {stoppedField: encode([]string{}), counted{}.field(): encode(most + 1)}}, nil
+	return state.State{r.resource.ID: {stoppedField: encode(r.idle(before, others)), counted{}.field(): encode(most + 1)}}, nil
 }
 
 // Undo starts a replica that a crash has left stopped, and leaves the others

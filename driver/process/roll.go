@@ -176,9 +176,7 @@ func (r *roll) replace(ctx context.Context, name string) error {
 		return r.wrap(name, err)
 	}
 	if changes {
-		m := next.marks()
-		m.Updates++
-		return r.wrap(name, r.conn.replace(ctx, r.effect.Mine, name, old, next.withMarks(m)))
+		return r.wrap(name, r.conn.replace(ctx, r.effect.Mine, name, old, next.renewed()))
 	}
 	if s, err := r.conn.status(ctx, name); err != nil || !s.stopped() {
 		return err
@@ -186,18 +184,20 @@ func (r *roll) replace(ctx context.Context, name string) error {
 	return r.wrap(name, r.conn.startAgain(ctx, r.effect.Mine, name, old))
 }
 
-// takeApart restores and stops the replicas that were stopped before.
+// takeApart gives the replicas that are not to run their definition, and stops
+// them.
 func (r *roll) takeApart(ctx context.Context, replicas []replica) error {
 	for _, rep := range replicas {
 		if !r.to.apart(rep.name) {
 			continue
 		}
-		if _, changes, err := r.to.edit(rep.name, rep.definition); err != nil {
+		if next, changes, err := r.to.edit(rep.name, rep.definition); err != nil {
 			return r.wrap(rep.name, err)
 		} else if changes {
-			if err := r.replace(ctx, rep.name); err != nil {
-				return err
+			if err := r.conn.hold(ctx, r.effect.Mine, rep.name, rep.definition, next.renewed()); err != nil {
+				return r.wrap(rep.name, err)
 			}
+			continue
 		}
 		if s, err := r.conn.status(ctx, rep.name); err != nil {
 			return err

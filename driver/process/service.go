@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // replica is one process of a service as it was found.
@@ -30,10 +31,14 @@ func (c *Conn) service(ctx context.Context, name string) ([]replica, error) {
 	found := members(all, name)
 	for _, missing := range gaps(name, found) {
 		// Who is being replaced is in no list, and can still be asked for.
-		switch s, err := c.status(ctx, missing); {
-		case err == nil:
-			found = append(found, s)
-		case !unknown(err):
+		s, err := c.status(ctx, missing)
+		if err == nil {
+			var comes bool
+			if comes, err = c.comesBack(ctx, s); comes {
+				found = append(found, s)
+			}
+		}
+		if err != nil && !unknown(err) {
 			return nil, err
 		}
 	}
@@ -51,6 +56,30 @@ func (c *Conn) service(ctx context.Context, name string) ([]replica, error) {
 	return out, nil
 }
 
+// leftOver is for how long one that ended may be in no list until it counts as
+// removed: process-compose goes on telling how a removed one was.
+const leftOver = 200 * time.Millisecond
+
+// comesBack tells who is being replaced from who was removed.
+func (c *Conn) comesBack(ctx context.Context, s status) (bool, error) {
+	if !s.stopped() {
+		return true, nil
+	}
+	var failed error
+	late := await(ctx, leftOver, func(ctx context.Context) error {
+		_, err := c.definition(ctx, s.Name)
+		if err != nil && !unknown(err) && ctx.Err() == nil {
+			failed = err
+			return nil
+		}
+		return err
+	})
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	return late == nil && failed == nil, failed
+}
+
 // members are the processes of a service, in order.
 func members(all []status, service string) []status {
 	found := slices.DeleteFunc(slices.Clone(all), func(s status) bool { return !isReplica(s.Name, service) })
@@ -61,9 +90,21 @@ func members(all []status, service string) []status {
 	return found
 }
 
+// nobodyError: there is no such service.
+type nobodyError struct {
+	where, service string
+	there          []string
+}
+
+func (e *nobodyError) Error() string { return e.where + " " + e.reason() }
+
+func (e *nobodyError) reason() string {
+	return fmt.Sprintf("has no service %s (it has %s)", e.service, strings.Join(e.there, ", "))
+}
+
 // nobody says that there is no such service, and which there are.
 func (c *Conn) nobody(all []status, service string) error {
-	return fmt.Errorf("%s has no service %s (it has %s)", c, service, strings.Join(services(all), ", "))
+	return &nobodyError{c.String(), service, services(all)}
 }
 
 // isReplica reports whether a process is the service NAME or one of NAME-0,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/caarlos0/env/v11"
@@ -22,6 +23,7 @@ func newIngest() *cobra.Command {
 			}
 			override(&cfg.Addr, addr)
 			override(&cfg.NATSURL, natsURL)
+			cfg.Release = cmp.Or(cfg.Release, release)
 			return ingest.Run(cmd.Context(), cfg, jsonLog("ingest"))
 		},
 	}

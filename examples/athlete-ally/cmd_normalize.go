@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/caarlos0/env/v11"
@@ -24,6 +25,7 @@ func newNormalize() *cobra.Command {
 			override(&cfg.MetricsAddr, flags.metrics)
 			override(&cfg.NATSURL, flags.natsURL)
 			override(&cfg.DatabaseURL, flags.databaseURL)
+			cfg.Release = cmp.Or(cfg.Release, release)
 			return normalize.Run(cmd.Context(), cfg, jsonLog("normalize"))
 		},
 	}

@@ -14,6 +14,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// release is what this build is called; the linker sets it, and RELEASE in a
+// service's environment wins over it.
+var release = "dev"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -28,10 +32,11 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "athlete-ally",
 		Short:         "A live system to migrate: services, load and ledger",
+		Version:       release,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newDown(), newIngest(), newNormalize(), newLoad(), newLedger(), newDemo())
+	root.AddCommand(newUp(), newDown(), newBackup(), newIngest(), newNormalize(), newLoad(), newLedger(), newDemo())
 	return root
 }
 

@@ -188,6 +188,8 @@ func (o *Orchestrator) reset(name string, original json.RawMessage) error {
 	switch {
 	case !bytes.Equal(is, original):
 		return o.define(name, original)
+	case disabled(original):
+		return o.halt(name)
 	case !s.Running:
 		return errors.Join(o.halt(name), o.call("POST", "/process/start/"+name, nil, nil))
 	}

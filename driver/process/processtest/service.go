@@ -106,6 +106,20 @@ func (o *Orchestrator) Ask(name string) (Health, error) {
 	return h, json.NewDecoder(resp.Body).Decode(&h)
 }
 
+func disabled(definition json.RawMessage) bool {
+	var d struct{ Disabled bool }
+	_ = json.Unmarshal(definition, &d)
+	return d.Disabled
+}
+
+// Disabled makes processes that run only when somebody starts them.
+func Disabled(processes []Process) []Process {
+	for i := range processes {
+		processes[i].Disabled = true
+	}
+	return processes
+}
+
 // addr is the replica's address at the start.
 func (o *Orchestrator) addr(name string) string {
 	var d struct{ Environment []string }
@@ -129,11 +143,12 @@ func (o *Orchestrator) Say(t testing.TB, name, line string) {
 	_ = resp.Body.Close()
 }
 
-// AwaitHealthy returns when all replicas that have an address answer.
+// AwaitHealthy returns when all replicas that have an address, and are not
+// disabled, answer.
 func (o *Orchestrator) AwaitHealthy(t testing.TB) {
 	t.Helper()
 	for name := range o.originals {
-		if o.addr(name) != "" {
+		if o.addr(name) != "" && !disabled(o.originals[name]) {
 			Await(t, name+" to answer", func() error { _, err := o.Ask(name); return err })
 		}
 	}

@@ -32,9 +32,11 @@ type answer struct {
 	Message   string `json:"message,omitempty"`
 }
 
-// route is one kind of data: where it goes and what is asked of it.
+// route is one kind of data: where it comes, where it goes and what is asked of
+// it.
 type route struct {
 	kind    string
+	path    string
 	subject string
 	check   func(header http.Header, body []byte) (int, answer)
 	// repeated is the status code of a repeat.
@@ -45,18 +47,18 @@ func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.HandleFunc("POST /api/v1/ingest/hrv", s.accept(route{
-		kind: "hrv", subject: event.SubjectHRV, repeated: http.StatusAccepted,
+	s.serveRoute(mux, route{
+		kind: "hrv", path: "/api/v1/ingest/hrv", subject: event.SubjectHRV, repeated: http.StatusAccepted,
 		check: schema(func(b []byte) error { _, err := event.ParseHRV(b); return err }),
-	}))
-	mux.HandleFunc("POST /api/v1/ingest/sleep", s.accept(route{
-		kind: "sleep", subject: event.SubjectSleep, repeated: http.StatusAccepted,
+	})
+	s.serveRoute(mux, route{
+		kind: "sleep", path: "/api/v1/ingest/sleep", subject: event.SubjectSleep, repeated: http.StatusAccepted,
 		check: schema(func(b []byte) error { _, err := event.ParseSleep(b); return err }),
-	}))
-	mux.HandleFunc("POST /api/v1/webhook/oura", s.accept(route{
-		kind: "oura", subject: event.SubjectOura, repeated: http.StatusOK,
+	})
+	s.serveRoute(mux, route{
+		kind: "oura", path: "/api/v1/webhook/oura", subject: event.SubjectOura, repeated: http.StatusOK,
 		check: s.signed,
-	}))
+	})
 	return mux
 }
 
@@ -87,13 +89,13 @@ func (s *server) signed(header http.Header, body []byte) (int, answer) {
 	return 0, answer{}
 }
 
-func (s *server) accept(rt route) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+func (s *server) serveRoute(mux *http.ServeMux, rt route) {
+	mux.HandleFunc("POST "+rt.path, func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		code, ans := s.take(rt, r)
-		s.metrics.observe(rt.kind, code, time.Since(start))
+		s.metrics.observe(rt, code, time.Since(start))
 		reply(w, code, ans)
-	}
+	})
 }
 
 // take checks a request and publishes its body byte for byte as it came.
@@ -126,9 +128,11 @@ func (s *server) take(rt route, r *http.Request) (int, answer) {
 		return http.StatusServiceUnavailable, answer{Status: "unavailable", ID: id, Message: "not acknowledged; the same request may be sent again"}
 	}
 	s.recent.add(rt.kind + "/" + id)
+	s.owners.acknowledged(rt.subject, ack.Stream)
 	if ack.Duplicate {
 		return rt.repeated, repeat
 	}
+	s.metrics.published.WithLabelValues(rt.subject, ack.Stream).Inc()
 	return http.StatusAccepted, answer{Status: "accepted", ID: id, Stream: ack.Stream, Sequence: ack.Sequence}
 }
 
@@ -143,5 +147,7 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 	if !s.nc.IsConnected() {
 		code, status, bus = http.StatusServiceUnavailable, "degraded", "disconnected"
 	}
-	reply(w, code, map[string]any{"status": status, "eventBus": bus, "version": s.cfg.Release, "service": "ingest"})
+	reply(w, code, map[string]any{
+		"status": status, "eventBus": bus, "version": s.cfg.Release, "service": "ingest", "streams": s.owners.bySubject(),
+	})
 }

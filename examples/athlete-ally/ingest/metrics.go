@@ -11,9 +11,10 @@ import (
 )
 
 type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
+	registry  *prometheus.Registry
+	requests  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	published *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -25,9 +26,12 @@ func newMetrics() *metrics {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "ingest_request_duration_seconds", Help: "Time from request to answer.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 13),
-		}, []string{"kind"}),
+		}, []string{"kind", "route"}),
+		published: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ingest_published_total", Help: "Messages that a stream has acknowledged as new.",
+		}, []string{"subject", "stream"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.duration, m.published, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, kind := range []string{"hrv", "sleep", "oura"} {
 		for _, status := range []string{"202", "503"} {
@@ -37,9 +41,9 @@ func newMetrics() *metrics {
 	return m
 }
 
-func (m *metrics) observe(kind string, code int, took time.Duration) {
-	m.requests.WithLabelValues(kind, strconv.Itoa(code)).Inc()
-	m.duration.WithLabelValues(kind).Observe(took.Seconds())
+func (m *metrics) observe(rt route, code int, took time.Duration) {
+	m.requests.WithLabelValues(rt.kind, strconv.Itoa(code)).Inc()
+	m.duration.WithLabelValues(rt.kind, rt.path).Observe(took.Seconds())
 }
 
 func (m *metrics) handler() http.Handler {

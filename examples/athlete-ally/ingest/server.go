@@ -26,6 +26,7 @@ type server struct {
 	nc        *nats.Conn
 	publisher publish.Publisher
 	recent    *recent
+	owners    *owners
 	metrics   *metrics
 }
 
@@ -55,6 +56,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		cfg: cfg, log: log, nc: nc,
 		publisher: publish.Publisher{JS: js, Budget: cfg.PublishBudget, Timeout: cfg.PublishTimeout},
 		recent:    newRecent(duplicateWindow, time.Now),
+		owners:    newOwners(),
 		metrics:   newMetrics(),
 	}
 	return s.serve(ctx)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,6 +38,9 @@ func TestIngest(t *testing.T) {
 		code, ans := get(t, base+"/health")
 		if code != http.StatusOK || ans["status"] != "healthy" || ans["eventBus"] != "connected" || ans["version"] != "v7" {
 			t.Errorf("health: %d %v", code, ans)
+		}
+		if diff := cmp.Diff(map[string]any{}, ans["streams"]); diff != "" {
+			t.Errorf("streams before the first message (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("a reading is published as it came, and acknowledged", func(t *testing.T) {
@@ -90,6 +94,28 @@ func TestIngest(t *testing.T) {
 		check(t, err)
 		if info.State.Msgs != 1 {
 			t.Errorf("%d messages in the new stream", info.State.Msgs)
+		}
+	})
+	t.Run("its health names the stream that took the latest message of each subject", func(t *testing.T) {
+		_, ans := get(t, base+"/health")
+		if diff := cmp.Diff(map[string]any{
+			event.SubjectHRV: event.StreamLegacy, event.SubjectSleep: event.StreamLegacy, event.SubjectOura: event.StreamVendor,
+		}, ans["streams"]); diff != "" {
+			t.Errorf("streams (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("its metrics count what streams took, without repeats, and how long requests took", func(t *testing.T) {
+		page := metricsPage(t, base)
+		for _, line := range []string{
+			`ingest_published_total{stream="ATHLETE_ALLY_EVENTS",subject="athlete-ally.hrv.raw-received"} 1`,
+			`ingest_published_total{stream="ATHLETE_ALLY_EVENTS",subject="vendor.oura.webhook.received"} 2`,
+			`ingest_published_total{stream="AA_VENDOR_HOT",subject="vendor.oura.webhook.received"} 1`,
+			`ingest_request_duration_seconds_count{kind="oura",route="/api/v1/webhook/oura"} 6`,
+			`ingest_requests_total{kind="oura",status="401"} 2`,
+		} {
+			if !strings.Contains(page, line+"\n") {
+				t.Errorf("%s is not among the metrics", line)
+			}
 		}
 	})
 	t.Run("without the bus it says 503 and degraded, and the same request may follow", func(t *testing.T) {
@@ -171,6 +197,16 @@ func get(t *testing.T, url string) (int, map[string]any) {
 	resp, err := http.Get(url) //nolint:noctx // a test
 	check(t, err)
 	return answer(t, resp)
+}
+
+func metricsPage(t *testing.T, base string) string {
+	t.Helper()
+	resp, err := http.Get(base + "/metrics") //nolint:noctx // a test
+	check(t, err)
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	check(t, err)
+	return string(page)
 }
 
 func post(t *testing.T, url, body, id, signature string) (int, map[string]any) {

@@ -22,6 +22,8 @@ type binder struct {
 	mu      sync.Mutex
 	bound   map[place]*running
 	running sync.WaitGroup
+
+	failed map[place]string // what was last logged of a place that cannot be read
 }
 
 type place struct{ durable, stream string }
@@ -38,9 +40,7 @@ func (b *binder) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		for _, d := range b.durables {
-			for _, stream := range d.candidates {
-				b.look(ctx, d, stream)
-			}
+			b.follow(ctx, d)
 		}
 		select {
 		case <-tick.C:
@@ -51,25 +51,82 @@ func (b *binder) run(ctx context.Context) {
 	}
 }
 
-// look compares one place with the world. An answer of "not there" unbinds; no
-// answer changes nothing, but the lag is then unknown.
-func (b *binder) look(ctx context.Context, d durable, stream string) {
-	ctx2, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	at := place{d.name, stream}
-	consumer, err := b.find(ctx2, d, stream)
+// sighting is what was found at one place.
+type sighting struct {
+	place
+	consumer jetstream.Consumer
+	err      error
+}
+
+// absent says what is not there; nothing when it is there or did not answer.
+func (s sighting) absent() string {
 	switch {
-	case ctx.Err() != nil:
-	case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
-		b.unbind(at, "it is gone")
-		b.worker.metrics.lagUnknown(stream, d.name)
-	case err != nil:
-		b.log.Debug("cannot look", "stream", stream, "durable", d.name, "error", err)
-		b.worker.metrics.lagUnknown(stream, d.name)
+	case errors.Is(s.err, jetstream.ErrStreamNotFound):
+		return "the stream is missing"
+	case errors.Is(s.err, jetstream.ErrConsumerNotFound):
+		return "the consumer is missing"
+	}
+	return ""
+}
+
+// follow compares the places of one durable with the world.
+func (b *binder) follow(ctx context.Context, d durable) {
+	seen := make([]sighting, 0, len(d.candidates))
+	for _, stream := range d.candidates {
+		once, cancel := context.WithTimeout(ctx, 2*time.Second)
+		consumer, err := b.find(once, d, stream)
+		cancel()
+		seen = append(seen, sighting{place{d.name, stream}, consumer, err})
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	b.tell(seen)
+	for _, s := range seen {
+		b.heed(ctx, d, s)
+	}
+}
+
+// heed binds or unbinds. An answer of "not there" unbinds; no answer changes
+// nothing, but the lag is then unknown.
+func (b *binder) heed(ctx context.Context, d durable, s sighting) {
+	switch {
+	case s.absent() != "":
+		b.unbind(s.place, s.absent())
+		b.worker.metrics.lagUnknown(s.stream, d.name)
+	case s.err != nil:
+		b.log.Debug("cannot look", "stream", s.stream, "durable", d.name, "error", s.err)
+		b.worker.metrics.lagUnknown(s.stream, d.name)
 	default:
-		info := consumer.CachedInfo()
-		b.worker.metrics.lag(stream, d.name, float64(info.NumPending), float64(info.NumAckPending))
-		b.bind(ctx, d, at, consumer, info)
+		info := s.consumer.CachedInfo()
+		b.worker.metrics.lag(s.stream, d.name, float64(info.NumPending), float64(info.NumAckPending))
+		b.bind(ctx, d, s.place, s.consumer, info)
+	}
+}
+
+// tell logs, once for each change, which candidates cannot be read, why, and
+// which later one is read in their stead. A candidate is no failure while one
+// before it is read: the legacy stream is meant to go. Where one does not answer
+// nothing is known of the others' part.
+func (b *binder) tell(seen []sighting) {
+	there := func(s sighting) bool { return s.err == nil }
+	if slices.ContainsFunc(seen, func(s sighting) bool { return !there(s) && s.absent() == "" }) {
+		return
+	}
+	for i, s := range seen {
+		if slices.ContainsFunc(seen[:i+1], there) {
+			delete(b.failed, s.place)
+			continue
+		}
+		why := s.absent()
+		fallback := "nothing: no other candidate has the consumer"
+		if later := slices.IndexFunc(seen[i+1:], there); later >= 0 {
+			fallback = seen[i+1+later].stream
+		}
+		if what := why + "; falls back to " + fallback; b.failed[s.place] != what {
+			b.failed[s.place] = what
+			b.log.Warn("Failed to bind to "+s.stream+": "+what, "stream", s.stream, "durable", s.durable, "why", why, "fallback", fallback)
+		}
 	}
 }
 

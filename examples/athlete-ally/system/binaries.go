@@ -12,6 +12,7 @@ import (
 
 const (
 	binApp        = "athlete-ally"
+	binNext       = "athlete-ally-phase2" // the same source, built as the next release
 	binNATS       = "nats-server"
 	binCompose    = "process-compose"
 	binPrometheus = "prometheus"
@@ -20,7 +21,7 @@ const (
 // install puts the executables into the system's directory, so that its user can
 // reach them and a later build does not change what runs.
 func install(l layout, bin string) error {
-	for _, name := range []string{binApp, binNATS, binCompose} {
+	for _, name := range []string{binApp, binNext, binNATS, binCompose} {
 		from, err := find(bin, name)
 		if err != nil {
 			return err
@@ -79,6 +80,14 @@ func place(from, to string) (err error) {
 	defer func() { err = errors.Join(err, out.Close()) }()
 	_, err = io.Copy(out, in)
 	return err
+}
+
+func findPrograms(sh shape) (at programs, err error) {
+	if at.postgres, err = postgresBin(); err != nil || !sh.prometheus {
+		return at, err
+	}
+	at.prometheus, err = prometheusBin()
+	return at, err
 }
 
 // postgresBin finds Debian's newest PostgreSQL.

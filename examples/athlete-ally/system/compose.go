@@ -73,6 +73,12 @@ func (c compose) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
+// Statuses of a process that nobody will start again unasked.
+const (
+	statusDisabled  = "Disabled"  // not started yet
+	statusCompleted = "Completed" // stopped
+)
+
 // Process is one process as process-compose sees it.
 type Process struct {
 	Name      string  `json:"name"`
@@ -137,10 +143,10 @@ func (d definition) environment() []string {
 	return out
 }
 
-// setEnv changes variables of one process and starts it with them. It is
-// stopped before: process-compose can lose a process for good that it is asked
-// to change while it runs.
-func (c compose) setEnv(ctx context.Context, name string, vars map[string]string) error {
+// setEnv changes variables of one process, takes others away, and starts it with
+// what is left. It is stopped before: process-compose can lose a process for good
+// that it is asked to change while it runs.
+func (c compose) setEnv(ctx context.Context, name string, vars map[string]string, unset ...string) error {
 	if err := c.stop(ctx, name); err != nil {
 		return err
 	}
@@ -155,7 +161,7 @@ func (c compose) setEnv(ctx context.Context, name string, vars map[string]string
 	var env []string
 	for _, pair := range d.environment() {
 		key, _, _ := strings.Cut(pair, "=")
-		if _, changed := vars[key]; !changed {
+		if _, changed := vars[key]; !changed && !slices.Contains(unset, key) {
 			env = append(env, pair)
 		}
 	}
@@ -164,7 +170,10 @@ func (c compose) setEnv(ctx context.Context, name string, vars map[string]string
 	}
 	slices.Sort(env)
 	d["Environment"] = env
-	return c.call(ctx, http.MethodPost, "/process", d, nil)
+	if err := c.call(ctx, http.MethodPost, "/process", d, nil); err != nil {
+		return err
+	}
+	return c.start(ctx, name) // one that was not changed, or is disabled, is not started by that
 }
 
 // gone wants process-compose to have let go of a process: its status says so

@@ -1,6 +1,8 @@
-// Package system brings Athlete Ally up on one machine and takes it away again:
-// a NATS cluster of three nodes, PostgreSQL, Prometheus, ingest and two
-// instances of normalize.
+// Package system brings Athlete Ally up on one machine and takes it away again.
+// Production is a NATS cluster of three nodes, PostgreSQL, Prometheus, ingest,
+// two instances of normalize, and as many of normalize-green, which run the next
+// release and are not started. Staging is one of each, of the next release, on
+// the topology after the migration; it has no Prometheus.
 //
 // Every process is a child of process-compose, which outlives the caller and
 // answers on a unix socket in the system's directory (it knows no

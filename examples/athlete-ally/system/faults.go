@@ -12,7 +12,8 @@ import (
 	"github.com/segue-run/segue/examples/athlete-ally/normalize"
 )
 
-// Names of the processes, besides nats1 to nats3 and normalize-0 and -1.
+// Names of the processes, besides nats1 to nats3, normalize-0 and -1, and
+// normalize-green-0 and -1.
 const (
 	Postgres   = "postgres"
 	Prometheus = "prometheus"
@@ -23,7 +24,10 @@ const (
 func Node(n int) string { return nodeName(n - 1) }
 
 // Normalize names instance i, counted from 0.
-func Normalize(i int) string { return instanceName(i) }
+func Normalize(i int) string { return fmt.Sprintf("normalize-%d", i) }
+
+// Green names instance i of normalize-green, counted from 0.
+func Green(i int) string { return fmt.Sprintf("normalize-green-%d", i) }
 
 // Processes lists what runs.
 func (s *System) Processes(ctx context.Context) ([]Process, error) { return s.compose.list(ctx) }
@@ -61,9 +65,10 @@ func (s *System) KillProcess(ctx context.Context, name string) error {
 	return nil
 }
 
-// SetEnv changes a process's environment and restarts it.
-func (s *System) SetEnv(ctx context.Context, name string, vars map[string]string) error {
-	if err := s.compose.setEnv(ctx, name, vars); err != nil {
+// SetEnv changes a process's environment, takes the variables named last out of
+// it, and restarts it.
+func (s *System) SetEnv(ctx context.Context, name string, vars map[string]string, unset ...string) error {
+	if err := s.compose.setEnv(ctx, name, vars, unset...); err != nil {
 		return fmt.Errorf("set the environment of %s: %w", name, err)
 	}
 	return s.awaitProcess(ctx, name, true)
@@ -90,16 +95,21 @@ func (s *System) awaitProcess(ctx context.Context, name string, running bool) er
 	})
 }
 
-// DeadLetterAll makes every normalize dead-letter whatever it gets, or ends
-// that. A restarted instance has forgotten it.
+// DeadLetterAll makes every normalize, blue or green, that is not stopped
+// dead-letter whatever it gets, or ends that. A restarted instance has forgotten
+// it.
 func (s *System) DeadLetterAll(ctx context.Context, on bool) error {
 	mode := normalize.FaultNone
 	if on {
 		mode = normalize.FaultDeadLetter
 	}
-	for _, base := range s.Env.NormalizeURLs {
+	workers, err := s.workers(ctx)
+	if err != nil {
+		return fmt.Errorf("set the fault: %w", err)
+	}
+	for _, w := range workers {
 		form := url.Values{"mode": {mode}}.Encode()
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/admin/fault", strings.NewReader(form))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/admin/fault", strings.NewReader(form))
 		if err != nil {
 			return fmt.Errorf("set the fault: %w", err)
 		}
@@ -111,7 +121,7 @@ func (s *System) DeadLetterAll(ctx context.Context, on bool) error {
 		}
 		_ = resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("set the fault at %s: %s", base, resp.Status)
+			return fmt.Errorf("set the fault at %s: %s", w.name, resp.Status)
 		}
 	}
 	return nil

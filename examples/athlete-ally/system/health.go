@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -38,51 +37,118 @@ func await(ctx context.Context, what string, look func(context.Context) error) e
 	}
 }
 
-// AwaitHealthy returns when the services say so and Prometheus has scraped them.
+// AwaitHealthy returns when the services say so and Prometheus, if there is one,
+// has scraped them. Which instances of normalize and normalize-green are meant
+// is seen as it is called: those that are not stopped on purpose, of which there
+// must be one.
 func (s *System) AwaitHealthy(ctx context.Context) error {
+	on, err := s.workers(ctx)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return await(ctx, "ingest", func(ctx context.Context) error { _, err := get(ctx, s.Env.IngestURL+"/health"); return err })
 	})
-	for _, base := range s.Env.NormalizeURLs {
+	for _, w := range on {
 		group.Go(func() error {
-			return await(ctx, "normalize at "+base, func(ctx context.Context) error { _, err := get(ctx, base+"/health"); return err })
+			return await(ctx, w.name+" at "+w.url, func(ctx context.Context) error { _, err := get(ctx, w.url+"/health"); return err })
 		})
 	}
-	group.Go(func() error {
-		return await(ctx, "Prometheus", func(ctx context.Context) error { return s.scraped(ctx) })
-	})
+	if s.Env.PrometheusURL != "" {
+		group.Go(func() error {
+			return await(ctx, "Prometheus", func(ctx context.Context) error { return s.scraped(ctx, on) })
+		})
+	}
 	return group.Wait()
+}
+
+// worker is an instance of normalize or normalize-green.
+type worker struct {
+	name, url, metrics string
+}
+
+// workers are those that are not stopped on purpose. One that has crashed, or
+// that process-compose does not know of for a moment, is meant to run.
+func (s *System) workers(ctx context.Context) ([]worker, error) {
+	all, err := s.compose.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the processes: %w", err)
+	}
+	off := map[string]bool{}
+	for i := range s.Env.GreenURLs {
+		off[Green(i)] = true // until it was started
+	}
+	for _, p := range all {
+		off[p.Name] = p.Status == statusDisabled || p.Status == statusCompleted
+	}
+	var on []worker
+	add := func(name, url, metrics string) {
+		if !off[name] {
+			on = append(on, worker{name, url, metrics})
+		}
+	}
+	for i, u := range s.Env.NormalizeURLs {
+		add(Normalize(i), u, s.Env.MetricsURLs[i])
+	}
+	for i, u := range s.Env.GreenURLs {
+		add(Green(i), u, s.Env.GreenMetricsURLs[i])
+	}
+	if len(on) == 0 {
+		return nil, errors.New("every normalize and normalize-green is stopped: start one")
+	}
+	return on, nil
 }
 
 // NormalizeHealth asks instance i what it is.
 func (s *System) NormalizeHealth(ctx context.Context, i int) (normalize.Health, error) {
+	return health(ctx, s.Env.NormalizeURLs[i])
+}
+
+// GreenHealth asks instance i of normalize-green.
+func (s *System) GreenHealth(ctx context.Context, i int) (normalize.Health, error) {
+	return health(ctx, s.Env.GreenURLs[i])
+}
+
+func health(ctx context.Context, base string) (normalize.Health, error) {
 	var h normalize.Health
-	body, err := get(ctx, s.Env.NormalizeURLs[i]+"/health")
+	body, err := get(ctx, base+"/health")
 	if jsonErr := json.Unmarshal(body, &h); jsonErr != nil {
 		return h, errors.Join(err, jsonErr)
 	}
 	return h, nil
 }
 
-func (s *System) scraped(ctx context.Context) error {
-	body, err := get(ctx, s.Env.PrometheusURL+"/api/v1/query?query="+url.QueryEscape("sum(up)"))
+// scraped wants ingest and these workers to be up in Prometheus' eyes; what
+// other targets are is not asked.
+func (s *System) scraped(ctx context.Context, on []worker) error {
+	body, err := get(ctx, s.Env.PrometheusURL+"/api/v1/query?query=up")
 	if err != nil {
 		return err
 	}
 	var answer struct {
 		Data struct {
 			Result []struct {
-				Value [2]any `json:"value"`
+				Metric map[string]string `json:"metric"`
+				Value  [2]any            `json:"value"`
 			} `json:"result"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return fmt.Errorf("answer of Prometheus: %w", err)
 	}
-	want := fmt.Sprint(1 + instances)
-	if len(answer.Data.Result) != 1 || answer.Data.Result[0].Value[1] != want {
-		return fmt.Errorf("targets up: %v, want %s", answer.Data.Result, want)
+	up := map[string]any{}
+	for _, r := range answer.Data.Result {
+		up[r.Metric["instance"]] = r.Value[1]
+	}
+	targets := []string{host(s.Env.IngestURL)}
+	for _, w := range on {
+		targets = append(targets, host(w.metrics))
+	}
+	for _, target := range targets {
+		if up[target] != "1" {
+			return fmt.Errorf("target %s: up is %v, want 1", target, up[target])
+		}
 	}
 	return nil
 }

@@ -13,50 +13,68 @@ type Options struct {
 	// Dir is the system's directory; it must not exist or be empty. Empty means
 	// a new one under the temporary directory.
 	Dir string
-	// SeedPorts takes the ports of the seed instead of free ones.
+	// Environment is Production, which empty means too, or Staging.
+	Environment string
+	// SeedPorts takes the ports of the seed, which are production's, instead of
+	// free ones.
 	SeedPorts bool
-	// Bin holds the executables athlete-ally, nats-server and process-compose.
-	// Empty means the folder of this executable, then PATH.
+	// Bin holds the executables athlete-ally, athlete-ally-phase2, nats-server
+	// and process-compose. Empty means the folder of this executable, then PATH.
 	Bin string
-	// Release is what the services say they are; empty means "dev".
+	// Release is what ingest and normalize say they are; empty leaves it to
+	// their build. It is not said to normalize-green.
 	Release string
 	// Mode is EVENT_STREAM_MODE of normalize; empty means multi.
 	Mode string
 }
 
-// nodes is the size of the NATS cluster, instances the number of normalizes.
-const (
-	nodes     = 3
-	instances = 2
-)
-
 type ports struct {
-	client, route, monitor [nodes]int
+	client, route, monitor []int // of the NATS nodes
 	postgres, prometheus   int
 	ingest                 int
-	normalize, metrics     [instances]int
+	normalize, metrics     []int // of the instances of normalize
+	green, greenMetrics    []int // of those of normalize-green
 }
 
-// each lists every port there is to fill, in a fixed order.
+func newPorts(sh shape) ports {
+	return ports{
+		client: make([]int, sh.nodes), route: make([]int, sh.nodes), monitor: make([]int, sh.nodes),
+		normalize: make([]int, sh.instances), metrics: make([]int, sh.instances),
+		green: make([]int, sh.green), greenMetrics: make([]int, sh.green),
+	}
+}
+
+// each lists every port there is to fill.
 func (p *ports) each() []*int {
 	all := []*int{&p.postgres, &p.prometheus, &p.ingest}
-	for i := range nodes {
-		all = append(all, &p.client[i], &p.route[i], &p.monitor[i])
-	}
-	for i := range instances {
-		all = append(all, &p.normalize[i], &p.metrics[i])
+	for _, list := range [][]int{p.client, p.route, p.monitor, p.normalize, p.metrics, p.green, p.greenMetrics} {
+		for i := range list {
+			all = append(all, &list[i])
+		}
 	}
 	return all
 }
 
+// choosePorts finds a port for everything.
+func choosePorts(opt Options, sh shape) (ports, error) {
+	switch {
+	case !opt.SeedPorts:
+		return freePorts(newPorts(sh))
+	case opt.Environment == Staging:
+		return ports{}, errors.New("the seed's ports are production's: bring staging up without --seed-ports")
+	}
+	return seedPorts()
+}
+
 // seedPorts are the seed's own. Its three NATS nodes are three hosts with one
-// port; on one host they take 4223 to 4225, and the second normalize the next
-// port after the first.
+// port; on one host they take 4223 to 4225, and each further normalize the next
+// port after the one before.
 func seedPorts() (ports, error) {
 	p := ports{
-		client: [nodes]int{4223, 4224, 4225}, route: [nodes]int{6223, 6224, 6225}, monitor: [nodes]int{8223, 8224, 8225},
+		client: []int{4223, 4224, 4225}, route: []int{6223, 6224, 6225}, monitor: []int{8223, 8224, 8225},
 		postgres: 5432, prometheus: 9090, ingest: 4101,
-		normalize: [instances]int{4102, 4103}, metrics: [instances]int{9464, 9465},
+		normalize: []int{4102, 4103}, metrics: []int{9464, 9465},
+		green: []int{4104, 4105}, greenMetrics: []int{9466, 9467},
 	}
 	for _, port := range p.each() {
 		if !free(*port) {
@@ -73,8 +91,8 @@ const (
 	highestPort = 32000
 )
 
-func freePorts() (ports, error) {
-	var p ports
+// freePorts fills those that are 0.
+func freePorts(p ports) (ports, error) {
 	taken := map[int]bool{}
 	for _, port := range p.each() {
 		for try := 0; *port == 0; try++ {

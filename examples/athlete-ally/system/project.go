@@ -6,6 +6,9 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/segue-run/segue/examples/athlete-ally/event"
+	"github.com/segue-run/segue/examples/athlete-ally/normalize"
 )
 
 // The project that process-compose reads. It is written as JSON, which YAML
@@ -26,6 +29,7 @@ type process struct {
 	LogConfig    logConfig    `json:"log_configuration"`
 	Availability availability `json:"availability"`
 	Shutdown     shutdown     `json:"shutdown"`
+	Disabled     bool         `json:"disabled,omitempty"`
 }
 
 type logConfig struct {
@@ -59,34 +63,27 @@ func newProcess(l layout, name, namespace string, signal syscall.Signal, entrypo
 	}
 }
 
+// programs are the executables that are not in the system's directory.
+type programs struct {
+	postgres, prometheus string // a folder, a file
+}
+
 // writeProject says what runs. Instances of a service share a namespace.
-func writeProject(l layout, p ports, env Env, opt Options, postgres, prometheus string) error {
+func writeProject(l layout, p ports, env Env, opt Options, sh shape, at programs) error {
 	prj := project{Version: "0.5", DisableEnvExpansion: true, LogLevel: "info", Processes: map[string]process{}}
-	for i := range nodes {
+	for i := range sh.nodes {
 		name := nodeName(i)
 		prj.Processes[name] = newProcess(l, name, "nats", syscall.SIGTERM, l.bin(binNATS), "-c", l.conf(name+".conf"))
 	}
-	pg := newProcess(l, "postgres", "postgres", syscall.SIGINT, postgres+"/postgres", "-D", l.data("postgres"))
+	pg := newProcess(l, Postgres, "postgres", syscall.SIGINT, at.postgres+"/postgres", "-D", l.data("postgres"))
 	pg.WorkingDir = l.data("postgres")
-	prj.Processes["postgres"] = pg
-	prj.Processes["prometheus"] = newProcess(l, "prometheus", "prometheus", syscall.SIGTERM, prometheus,
-		"--config.file="+l.conf("prometheus.yml"), "--storage.tsdb.path="+l.data("prometheus"),
-		"--web.listen-address="+loopback(p.prometheus), "--log.level=warn")
-
-	common := []string{"NATS_URL=" + env.NATSURL, "RELEASE=" + opt.Release}
-	ingest := newProcess(l, "ingest-0", "ingest", syscall.SIGTERM, l.bin(binApp), "ingest")
-	ingest.Environment = append(ingest.Environment, common...)
-	ingest.Environment = append(ingest.Environment, "INGEST_ADDR="+loopback(p.ingest), "OURA_WEBHOOK_SECRET="+env.OuraSecret)
-	prj.Processes["ingest-0"] = ingest
-	for i := range instances {
-		name := instanceName(i)
-		proc := newProcess(l, name, "normalize", syscall.SIGTERM, l.bin(binApp), "normalize")
-		proc.Environment = append(proc.Environment, common...)
-		proc.Environment = append(proc.Environment,
-			"NORMALIZE_ADDR="+loopback(p.normalize[i]), "METRICS_ADDR="+loopback(p.metrics[i]),
-			"DATABASE_URL="+env.DatabaseURL, "EVENT_STREAM_MODE="+opt.Mode, "ADMIN_TOKEN="+env.AdminToken)
-		prj.Processes[name] = proc
+	prj.Processes[Postgres] = pg
+	if sh.prometheus {
+		prj.Processes[Prometheus] = newProcess(l, Prometheus, "prometheus", syscall.SIGTERM, at.prometheus,
+			"--config.file="+l.conf("prometheus.yml"), "--storage.tsdb.path="+l.data("prometheus"),
+			"--web.listen-address="+loopback(p.prometheus), "--log.level=warn")
 	}
+	addServices(prj.Processes, l, p, env, opt, sh)
 	for name, proc := range prj.Processes {
 		for _, arg := range append(proc.Entrypoint, proc.Environment...) {
 			if strings.Contains(arg, "{{") {
@@ -104,4 +101,36 @@ func writeProject(l layout, p ports, env Env, opt Options, postgres, prometheus 
 	return nil
 }
 
-func instanceName(i int) string { return fmt.Sprintf("normalize-%d", i) }
+// addServices adds ingest, normalize and its green twin. Without a release
+// asked for, each says what its build says.
+func addServices(to map[string]process, l layout, p ports, env Env, opt Options, sh shape) {
+	var release []string
+	if opt.Release != "" {
+		release = []string{"RELEASE=" + opt.Release}
+	}
+	bus := "NATS_URL=" + env.NATSURL
+	ingest := newProcess(l, Ingest, "ingest", syscall.SIGTERM, l.bin(sh.app), "ingest")
+	ingest.Environment = append([]string{bus, "INGEST_ADDR=" + loopback(p.ingest), "OURA_WEBHOOK_SECRET=" + env.OuraSecret}, release...)
+	to[Ingest] = ingest
+	worker := func(name, namespace, app string, addr, metrics int, more ...string) process {
+		proc := newProcess(l, name, namespace, syscall.SIGTERM, l.bin(app), "normalize")
+		proc.Environment = append([]string{
+			bus, "NORMALIZE_ADDR=" + loopback(addr), "METRICS_ADDR=" + loopback(metrics),
+			"DATABASE_URL=" + env.DatabaseURL, "ADMIN_TOKEN=" + env.AdminToken,
+		}, more...)
+		return proc
+	}
+	for i := range p.normalize {
+		blue := worker(Normalize(i), "normalize", sh.app, p.normalize[i], p.metrics[i], "EVENT_STREAM_MODE="+opt.Mode)
+		blue.Environment = append(blue.Environment, release...)
+		to[Normalize(i)] = blue
+	}
+	for i := range p.green {
+		// Its vendor candidates are left to their default, which follows
+		// AA_STREAM_CANDIDATES in an emergency rollback.
+		green := worker(Green(i), "normalize-green", binNext, p.green[i], p.greenMetrics[i],
+			"EVENT_STREAM_MODE="+normalize.ModeMulti, "AA_STREAM_CANDIDATES="+event.StreamCore+","+event.StreamLegacy)
+		green.Disabled = true
+		to[Green(i)] = green
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/segue-run/segue/examples/athlete-ally/normalize"
 )
 
 // System is one that is up.
@@ -29,11 +31,12 @@ const startTime = 90 * time.Second
 func Start(ctx context.Context, opt Options) (sys *System, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	if opt.Release == "" {
-		opt.Release = "dev"
-	}
 	if opt.Mode == "" {
-		opt.Mode = "multi"
+		opt.Mode = normalize.ModeMulti
+	}
+	sh, err := opt.shape()
+	if err != nil {
+		return nil, err
 	}
 	id, err := unprivileged()
 	if err != nil {
@@ -48,17 +51,17 @@ func Start(ctx context.Context, opt Options) (sys *System, err error) {
 			err = errors.Join(err, Down(context.WithoutCancel(ctx), string(l)))
 		}
 	}()
-	p, s, err := prepare(ctx, l, id, opt)
+	p, s, err := prepare(ctx, l, id, opt, sh)
 	if err != nil {
 		return nil, err
 	}
-	env := s.env(l, p)
+	env := s.env(l, p, opt, sh)
 	if err := launch(l, id); err != nil {
 		return nil, err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return provisionPostgres(groupCtx, p, s) })
-	group.Go(func() error { return provisionNATS(groupCtx, env.NATSURL) })
+	group.Go(func() error { return provisionNATS(groupCtx, env.NATSURL, sh) })
 	if err := group.Wait(); err != nil {
 		return nil, withLogs(l, err)
 	}
@@ -66,7 +69,10 @@ func Start(ctx context.Context, opt Options) (sys *System, err error) {
 		return nil, err
 	}
 	sys = &System{Dir: string(l), Env: env, layout: l, compose: newCompose(l.socket())}
-	if err := sys.AwaitHealthy(ctx); err != nil {
+	group, groupCtx = errgroup.WithContext(ctx)
+	group.Go(func() error { return sys.AwaitHealthy(groupCtx) })
+	group.Go(func() error { _, err := sys.Backup(groupCtx); return err })
+	if err := group.Wait(); err != nil {
 		return nil, withLogs(l, err)
 	}
 	return sys, nil
@@ -87,36 +93,28 @@ func Open(dir string) (*System, error) {
 }
 
 // prepare writes everything that is there before the first process.
-func prepare(ctx context.Context, l layout, id *identity, opt Options) (ports, secrets, error) {
+func prepare(ctx context.Context, l layout, id *identity, opt Options, sh shape) (ports, secrets, error) {
 	fail := func(err error) (ports, secrets, error) { return ports{}, secrets{}, err }
 	if err := install(l, opt.Bin); err != nil {
 		return fail(err)
 	}
-	postgres, err := postgresBin()
+	at, err := findPrograms(sh)
 	if err != nil {
 		return fail(err)
 	}
-	prometheus, err := prometheusBin()
-	if err != nil {
-		return fail(err)
-	}
-	choose := freePorts
-	if opt.SeedPorts {
-		choose = seedPorts
-	}
-	p, err := choose()
+	p, err := choosePorts(opt, sh)
 	if err != nil {
 		return fail(err)
 	}
 	s := newSecrets()
 	for _, write := range []func() error{
-		func() error { return writeNATS(l, p, s) },
-		func() error { return writePrometheus(l, p) },
-		func() error { return writeProject(l, p, s.env(l, p), opt, postgres, prometheus) },
+		func() error { return writeNATS(l, p, s, sh) },
+		func() error { return writePrometheus(l, p, sh) },
+		func() error { return writeProject(l, p, s.env(l, p, opt, sh), opt, sh, at) },
 		func() error { return os.WriteFile(l.conf("pgpass"), []byte(s.postgres), 0o600) },
-		func() error { return os.MkdirAll(l.data("backup"), 0o700) },
 		func() error { return id.own(l) },
-		func() error { return initdb(ctx, l, id, p, postgres) },
+		func() error { return os.Mkdir(l.data("backup"), 0o700) }, // the caller's own
+		func() error { return initdb(ctx, l, id, p, at.postgres) },
 		func() error { return os.Remove(l.conf("pgpass")) },
 	} {
 		if err := write(); err != nil {

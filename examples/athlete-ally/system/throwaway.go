@@ -30,7 +30,7 @@ func StartPostgres(ctx context.Context) (url string, stop func() error, err erro
 	if err != nil {
 		return "", nil, err
 	}
-	p, err := freePorts()
+	p, err := freePorts(ports{})
 	if err != nil {
 		return "", nil, err
 	}

@@ -43,7 +43,11 @@ func Start(t testing.TB, opt system.Options) *system.System {
 	return sys
 }
 
-// Bin is the folder with athlete-ally, nats-server and process-compose, built.
+// NextRelease is what athlete-ally-phase2 says it is.
+const NextRelease = "phase2-migration"
+
+// Bin is the folder with athlete-ally, athlete-ally-phase2, nats-server and
+// process-compose, built.
 func Bin(t testing.TB) string {
 	t.Helper()
 	bin, err := build()
@@ -71,6 +75,7 @@ var build = sync.OnceValues(func() (string, error) {
 	defer func() { _ = lock.Unlock() }()
 	for _, args := range [][]string{
 		{"build", "-o", filepath.Join(bin, "athlete-ally"), "./examples/athlete-ally"},
+		{"build", "-ldflags", "-X main.release=" + NextRelease, "-o", filepath.Join(bin, "athlete-ally-phase2"), "./examples/athlete-ally"},
 		{"build", "-o", filepath.Join(bin, "nats-server"), "github.com/nats-io/nats-server/v2"},
 		{"-C", "tools", "build", "-o", filepath.Join(bin, "process-compose"), "github.com/f1bonacc1/process-compose/src"},
 	} {
