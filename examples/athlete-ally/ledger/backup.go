@@ -34,7 +34,10 @@ type manifest struct {
 	dir string
 }
 
-const manifestFile = "manifest.json"
+const (
+	manifestFile = "manifest.json"
+	stopTime     = 2 * time.Second
+)
 
 // readBackups reads every stream of this cluster that is not live and has a
 // whole backup in dir: the newest one.
@@ -144,19 +147,32 @@ func startThrowAway() (_ *throwAway, err error) {
 	return b, nil
 }
 
+// stop does not wait for ever: a server that is stopped in the middle of a
+// restore may wait for the rest of it.
 func (b *throwAway) stop() {
 	if b.nc != nil {
 		b.nc.Close()
 	}
 	if b.server != nil {
-		b.server.Shutdown()
-		b.server.WaitForShutdown()
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			b.server.Shutdown()
+			b.server.WaitForShutdown()
+		}()
+		select {
+		case <-stopped:
+		case <-time.After(stopTime):
+		}
 	}
 	_ = os.RemoveAll(b.dir) // it is in the temporary directory
 }
 
 // read restores a backup, reads it and takes it away again.
 func (b *throwAway) read(ctx context.Context, m manifest) ([]Stored, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	// jsm.go waits an hour for the server's last answer, whatever ctx says.
 	defer context.AfterFunc(ctx, b.nc.Close)()
 	mgr, err := jsm.New(b.nc, jsm.WithTimeout(10*time.Second))

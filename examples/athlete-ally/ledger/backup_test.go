@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,13 +180,22 @@ func (b *bench) manifest(t *testing.T, dir string, taken time.Time) {
 	check(t, os.WriteFile(filepath.Join(dir, manifestFile), raw, 0o600))
 }
 
+// Wherever the context ends, in the middle of the restore too: there the
+// throw-away server may not stop by itself.
 func TestReadingABackupEndsWithItsContext(t *testing.T) {
 	b := newBench(t)
 	b.backup(t, time.Now())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := readBackups(ctx, b.dir, "bench", nil); err == nil {
-		t.Error("no error")
+	for _, after := range []time.Duration{0, 20 * time.Millisecond, 40 * time.Millisecond, 80 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		began := time.Now()
+		_, err := readBackups(ctx, b.dir, "bench", nil)
+		cancel()
+		if after == 0 && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error = %v, want the context's", err)
+		}
+		if took := time.Since(began); took > 15*time.Second {
+			t.Errorf("ended after %s, it took %s", after, took)
+		}
 	}
 }
 
