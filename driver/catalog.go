@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -25,12 +26,12 @@ type connEntry struct {
 
 type actionEntry struct {
 	kind runbook.Kind
-	make func(context.Context, Conn, runbook.Params, Env) (Action, error)
+	make func(context.Context, Conns, runbook.Params, Env) (Action, error)
 }
 
 type checkEntry struct {
 	kind runbook.Kind
-	make func(context.Context, Conn, runbook.Params, Env) (Check, error)
+	make func(context.Context, Conns, runbook.Params, Env) (Check, error)
 }
 
 // Add registers drivers' parts. It panics on a name that is taken, which is a
@@ -63,20 +64,26 @@ type About struct {
 
 // Connects makes the Part for a kind of connection. P is a struct whose fields
 // carry `param` tags (see Fields). P may have a method Validate() error that
-// needs no live system.
-func Connects[P any](about About, open func(context.Context, P) (Conn, error)) Part {
+// needs no live system. What the kind provides to actions and checks of other
+// systems follows from C: let open return the driver's own type.
+func Connects[C Conn, P any](about About, open func(context.Context, P) (C, error)) Part {
 	kind := kindOf[P](about)
+	kind.Provides = providedBy(reflect.TypeFor[C]())
 	return partFunc(func(c *Catalog) {
 		if c.conns == nil {
 			c.conns = map[string]connEntry{}
 		}
 		mustBeNew(c.conns, kind)
 		c.conns[kind.Name] = connEntry{kind, func(ctx context.Context, raw runbook.Params, env Env) (Conn, error) {
-			p, err := decode[P](raw, env)
+			p, err := decode[P](raw, env, nil)
 			if err != nil {
 				return nil, err
 			}
-			return open(ctx, p)
+			conn, err := open(ctx, p)
+			if err != nil {
+				return nil, err // and not a Conn that holds a nil pointer
+			}
+			return conn, nil
 		}}
 	})
 }
@@ -106,19 +113,35 @@ func Checks[C Conn, P any](about About, build func(context.Context, C, P) (Check
 	})
 }
 
-func maker[C Conn, P, T any](kind runbook.Kind, build func(context.Context, C, P) (T, error)) func(context.Context, Conn, runbook.Params, Env) (T, error) {
-	return func(ctx context.Context, conn Conn, raw runbook.Params, env Env) (T, error) {
+func maker[C Conn, P, T any](kind runbook.Kind, build func(context.Context, C, P) (T, error)) func(context.Context, Conns, runbook.Params, Env) (T, error) {
+	return func(ctx context.Context, conns Conns, raw runbook.Params, env Env) (T, error) {
 		var none T
-		p, err := decode[P](raw, env)
+		p, err := decode[P](raw, env, conns)
 		if err != nil {
 			return none, err
 		}
-		c, ok := conn.(C)
-		if !ok && conn != nil {
-			return none, fmt.Errorf("%s cannot work on a %T", kind.Name, conn)
+		var on C
+		if kind.On != "" {
+			if on, err = open[C](ctx, conns, raw, kind.Name); err != nil {
+				return none, err
+			}
 		}
-		return build(ctx, c, p)
+		return build(ctx, on, p)
 	}
+}
+
+// open opens the connection that `on` names.
+func open[C Conn](ctx context.Context, conns Conns, raw runbook.Params, kind string) (on C, _ error) {
+	name, _ := raw["on"].(string)
+	conn, err := conns.open(ctx, name)
+	if err != nil {
+		return on, err
+	}
+	on, ok := conn.(C)
+	if !ok {
+		return on, fmt.Errorf("%s cannot work on a %T", kind, conn)
+	}
+	return on, nil
 }
 
 func mustBeNew[E any](m map[string]E, kind runbook.Kind) {
@@ -136,22 +159,23 @@ func (c *Catalog) Open(ctx context.Context, u runbook.Use, env Env) (Conn, error
 	return e.open(ctx, u.Params, env)
 }
 
-// Action makes the action that a step describes, on an open connection.
-func (c *Catalog) Action(ctx context.Context, conn Conn, u runbook.Use, env Env) (Action, error) {
+// Action makes the action that a step describes. The connection that its `on`
+// names is opened at once, any other when the action first needs it.
+func (c *Catalog) Action(ctx context.Context, conns Conns, u runbook.Use, env Env) (Action, error) {
 	e, ok := c.actions[u.Kind.Name]
 	if !ok {
 		return nil, fmt.Errorf("no action %q is built in", u.Kind.Name)
 	}
-	return e.make(ctx, conn, u.Params, env)
+	return e.make(ctx, conns, u.Params, env)
 }
 
-// Check makes the check that the runbook describes, on an open connection.
-func (c *Catalog) Check(ctx context.Context, conn Conn, u runbook.Use, env Env) (Check, error) {
+// Check makes the check that the runbook describes, like Action.
+func (c *Catalog) Check(ctx context.Context, conns Conns, u runbook.Use, env Env) (Check, error) {
 	e, ok := c.checks[u.Kind.Name]
 	if !ok {
 		return nil, fmt.Errorf("no check %q is built in", u.Kind.Name)
 	}
-	return e.make(ctx, conn, u.Params, env)
+	return e.make(ctx, conns, u.Params, env)
 }
 
 // Kinds implements [runbook.Catalog].

@@ -95,11 +95,11 @@ func TestCatalogMakesWhatTheRunbookNames(t *testing.T) {
 	if got := conn.(*line).url; got != "tcp://db1" {
 		t.Errorf("opened %q", got)
 	}
-	action, err := c.Action(ctx, conn, use(c, runbook.Action, "say", runbook.Params{"word": "hi"}), given)
+	action, err := c.Action(ctx, Only(conn), use(c, runbook.Action, "say", runbook.Params{"word": "hi"}), given)
 	if err != nil || action.(*say).word != "hi" || action.(*say).on != conn {
 		t.Errorf("action %+v, %v", action, err)
 	}
-	check, err := c.Check(ctx, conn, use(c, runbook.Check, "heard", runbook.Params{"word": "hi"}), given)
+	check, err := c.Check(ctx, Only(conn), use(c, runbook.Check, "heard", runbook.Params{"word": "hi"}), given)
 	if err != nil || check.Read(ctx).Value != "hi" {
 		t.Errorf("check %+v, %v", check, err)
 	}
@@ -129,11 +129,11 @@ func TestCatalogSaysWhatItCannotMake(t *testing.T) {
 			return err
 		},
 		"say cannot work on a driver.other": func() error {
-			_, err := c.Action(ctx, other{}, use(c, runbook.Action, "say", nil), given)
+			_, err := c.Action(ctx, Only(other{}), use(c, runbook.Action, "say", nil), given)
 			return err
 		},
 		"parameter word: NOPE is not set": func() error {
-			_, err := c.Check(ctx, &line{}, use(c, runbook.Check, "heard", runbook.Params{"word": "${NOPE}"}), given)
+			_, err := c.Check(ctx, Only(&line{}), use(c, runbook.Check, "heard", runbook.Params{"word": "${NOPE}"}), given)
 			return err
 		},
 		"nothing to burn": func() error {

@@ -20,7 +20,8 @@ type Env func(reference string) (string, error)
 //	`param:"name[,required][,connection|check|expression|percentage|…]" doc:"…" enum:"a|b" default:"30s" vars:"rows|now"`
 //
 // Types follow from the Go type: string, int, float64, bool, time.Duration,
-// runbook.Bytes, runbook.Percent, slices and maps of these, any. A pointer is
+// runbook.Bytes, runbook.Percent, slices and maps of these, any; Via[T] names a
+// connection whose kind provides T. A pointer is
 // a parameter that may be absent: an action owns only fields that are given.
 // An embedded struct's fields are the struct's own.
 func kindOf[P any](about About) runbook.Kind {
@@ -32,7 +33,7 @@ func kindOf[P any](about About) runbook.Kind {
 	}
 	if _, ok := any(*new(P)).(interface{ Validate() error }); ok {
 		kind.Validate = func(raw runbook.Params) error {
-			p, err := decode[P](raw, func(ref string) (string, error) { return "${" + ref + "}", nil })
+			p, err := decode[P](raw, func(ref string) (string, error) { return "${" + ref + "}", nil }, nil)
 			if err != nil {
 				return err
 			}
@@ -56,7 +57,11 @@ func fieldsOf(t reflect.Type) []runbook.Field {
 		}
 		parts := strings.Split(tag, ",")
 		field := runbook.Field{Name: parts[0], Doc: f.Tag.Get("doc"), Default: f.Tag.Get("default")}
-		field.Type, field.Elem = typeOf(f.Type)
+		if v, ok := reflect.New(f.Type).Interface().(via); ok {
+			field.Type, field.Needs = runbook.ConnRef, abilityOf(v.needs())
+		} else {
+			field.Type, field.Elem = typeOf(f.Type)
+		}
 		for _, opt := range parts[1:] {
 			if opt == "required" {
 				field.Required = true
@@ -108,19 +113,21 @@ func typeOf(t reflect.Type) (typ, elem runbook.Type) {
 	panic("driver: a parameter cannot be a " + t.String())
 }
 
-// decode fills a P from parameters and resolves ${NAME} references.
-func decode[P any](raw runbook.Params, env Env) (P, error) {
+// decode fills a P from parameters and resolves ${NAME} references. What names
+// a connection opens it through conns, later; conns may be nil where nothing is
+// opened.
+func decode[P any](raw runbook.Params, env Env, conns Conns) (P, error) {
 	var p P
-	err := decodeInto(reflect.ValueOf(&p).Elem(), raw, env)
+	err := decodeInto(reflect.ValueOf(&p).Elem(), raw, env, conns)
 	return p, err
 }
 
-func decodeInto(v reflect.Value, raw runbook.Params, env Env) error {
+func decodeInto(v reflect.Value, raw runbook.Params, env Env, conns Conns) error {
 	t := v.Type()
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if f.Anonymous {
-			if err := decodeInto(v.Field(i), raw, env); err != nil {
+			if err := decodeInto(v.Field(i), raw, env, conns); err != nil {
 				return err
 			}
 			continue
@@ -132,6 +139,14 @@ func decodeInto(v reflect.Value, raw runbook.Params, env Env) error {
 		name, _, _ := strings.Cut(tag, ",")
 		value, ok := raw[name]
 		if !ok {
+			continue
+		}
+		if ref, ok := v.Field(i).Addr().Interface().(via); ok {
+			conn, ok := value.(string)
+			if !ok {
+				return fmt.Errorf("parameter %s: a %T is no name of a connection", name, value)
+			}
+			ref.bind(conn, conns)
 			continue
 		}
 		value, err := resolve(value, env)

@@ -77,7 +77,7 @@ func TestDecodeFillsEachType(t *testing.T) {
 		"what nobody asked for":        {runbook.Params{"other": "x"}, everything{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := decode[everything](c.raw, given)
+			got, err := decode[everything](c.raw, given, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestDecodeFillsEachType(t *testing.T) {
 
 func TestDecodeDoesNotChangeWhatItIsGiven(t *testing.T) {
 	raw := runbook.Params{"words": []any{"${HOST}"}, "labels": map[string]any{"h": "${PORT}"}}
-	if _, err := decode[everything](raw, given); err != nil {
+	if _, err := decode[everything](raw, given, nil); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(runbook.Params{"words": []any{"${HOST}"}, "labels": map[string]any{"h": "${PORT}"}}, raw); d != "" {
@@ -118,7 +118,7 @@ func TestDecodeNamesTheParameterThatIsWrong(t *testing.T) {
 		"a bool for what may be absent": {runbook.Params{"maybe": true}, "parameter maybe: a bool cannot be a int"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := decode[everything](c.raw, given)
+			_, err := decode[everything](c.raw, given, nil)
 			if err == nil || err.Error() != c.want {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

@@ -36,6 +36,10 @@ type Kind struct {
 	Resumable    bool // can continue from a cursor
 	Health       bool // a check that fails when its subject cannot be reached
 	Irreversible bool // cannot be undone: the step must say point-of-no-return
+
+	// Provides says what a kind of connection gives to actions and checks of
+	// other systems ("messages", "rows"); a field's Needs is one of these.
+	Provides []string
 }
 
 // FieldError is a Validate error that points at one parameter.
@@ -73,6 +77,9 @@ type Field struct {
 	Required bool
 	Enum     []string // the only values a String may have
 	Default  string   // as written in a runbook; for docs and schema: the driver applies it
+	// Needs is what the kind of the connection that a ConnRef names must
+	// provide; "" for nothing.
+	Needs string
 	// Vars lists the variables an Expression may use; each is dynamically typed.
 	Vars []string
 }

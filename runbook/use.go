@@ -111,6 +111,9 @@ func (p *parser) use(class Class, k, n *yaml.Node, path string) (Use, bool) {
 			continue
 		}
 		v, s, ok := p.value(m.vals[name], f, m.at(name), true)
+		if ok && !s && f.Needs != "" {
+			ok = p.provides(m, f, v)
+		}
 		if good, sampled = good && ok, sampled || s; ok {
 			u.Params[name] = v
 		}
@@ -182,17 +185,44 @@ func (p *parser) onKind(kind *knownKind, m *mapping, conn string, sampled bool) 
 
 // onRemedy names the connections that would do.
 func (p *parser) onRemedy(kind *knownKind) string {
+	return p.connRemedy("on", []string{kind.On})
+}
+
+// provides checks that the connection that a field names is of a kind that
+// gives what the field needs.
+func (p *parser) provides(m *mapping, f Field, v any) bool {
+	conn, _ := v.(string)
+	have := p.conns[conn]
+	if kind, known := p.kinds(Connection)[have]; !known || slices.Contains(kind.Provides, f.Needs) {
+		return true
+	}
 	var fit []string
-	for name, k := range p.conns {
-		if k == kind.On {
+	for name, k := range p.kinds(Connection) {
+		if slices.Contains(k.Provides, f.Needs) {
 			fit = append(fit, name)
 		}
 	}
-	if len(fit) == 0 {
-		return fmt.Sprintf("declare a %s connection under connections", kind.On)
+	m.fault(f.Name, fmt.Sprintf("%s needs %s, and the connection %s is %s, which has none", f.Name, f.Needs, conn, have), p.connRemedy(f.Name, fit))
+	return false
+}
+
+// connRemedy names the connections of some kinds, for a parameter.
+func (p *parser) connRemedy(param string, kinds []string) string {
+	var fit []string
+	for name, k := range p.conns {
+		if slices.Contains(kinds, k) {
+			fit = append(fit, name)
+		}
 	}
 	slices.Sort(fit)
-	return "write on: " + orList(fit[:min(len(fit), 5)])
+	slices.Sort(kinds)
+	switch {
+	case len(kinds) == 0:
+		return "no driver for it is built in"
+	case len(fit) == 0:
+		return fmt.Sprintf("declare a %s connection under connections", orList(kinds))
+	}
+	return "write " + param + ": " + orList(fit[:min(len(fit), 5)])
 }
 
 // validated reports what a kind's own check of its parameters says.

@@ -21,8 +21,8 @@ import (
 type Drivers interface {
 	runbook.Catalog
 	Open(ctx context.Context, u runbook.Use, env driver.Env) (driver.Conn, error)
-	Action(ctx context.Context, conn driver.Conn, u runbook.Use, env driver.Env) (driver.Action, error)
-	Check(ctx context.Context, conn driver.Conn, u runbook.Use, env driver.Env) (driver.Check, error)
+	Action(ctx context.Context, conns driver.Conns, u runbook.Use, env driver.Env) (driver.Action, error)
+	Check(ctx context.Context, conns driver.Conns, u runbook.Use, env driver.Env) (driver.Check, error)
 }
 
 // Vault keeps sealed faces and the keys of digests. *sealed.Dir does.

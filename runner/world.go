@@ -108,11 +108,10 @@ func (e *unresolvedError) Unwrap() error { return e.error }
 
 // action makes a step's action anew, as after a crash.
 func (w *world) action(ctx context.Context, step runbook.Step) (driver.Action, error) {
-	conn, err := w.conn(ctx, step.On())
-	if err != nil {
+	if _, err := w.conn(ctx, step.On()); err != nil { // as itself, not as a fault of the step
 		return nil, err
 	}
-	a, err := w.r.Drivers.Action(ctx, conn, step.Use, w.r.env())
+	a, err := w.r.Drivers.Action(ctx, w.conn, step.Use, w.r.env())
 	if err != nil {
 		return nil, fmt.Errorf("make %s of step %s: %w", step.Kind.Name, step.ID, err)
 	}
@@ -132,11 +131,10 @@ func (w *world) checkOf(ctx context.Context, name string) (driver.Check, error) 
 	if !ok {
 		return nil, fmt.Errorf("the runbook has no check %q", name)
 	}
-	conn, err := w.conn(ctx, def.On())
-	if err != nil {
+	if _, err := w.conn(ctx, def.On()); err != nil {
 		return nil, err
 	}
-	c, err = w.r.Drivers.Check(ctx, conn, def.Use, w.r.env())
+	c, err := w.r.Drivers.Check(ctx, w.conn, def.Use, w.r.env())
 	if err != nil {
 		return nil, fmt.Errorf("make check %s: %w", name, err)
 	}

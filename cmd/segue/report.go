@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,10 +19,13 @@ import (
 
 // reporting is the report command's flags.
 type reporting struct {
-	format string
-	out    string
-	asJSON bool
-	verify bool
+	values
+	format   string
+	out      string
+	asJSON   bool
+	verify   bool
+	template string
+	runbook  string
 }
 
 func (a *app) reportCommand() *cobra.Command {
@@ -31,14 +35,29 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "What happened in a run: what, when, who, on what evidence",
 		Long: `What happened in a run: what, when, who, on what evidence. The report is derived
 from the run's journal alone, and each event in it is checked to follow from
-those before it: what does not is at the top of the report.` + whichRun,
+those before it: what does not is at the top of the report.
+
+With --template, print one of the runbook's templates instead, filled with how the
+run stands and with what its checks answer now; with --runbook, before there is a
+run. Nothing is sent.` + whichRun,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.report(cmd.Context(), o, arg(args)) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case cmd.Flags().Changed("template"):
+				return a.fill(cmd.Context(), o, arg(args))
+			case o.runbook != "" || len(o.set)+len(o.files) > 0:
+				return usage(errors.New("--runbook, --set and --values are for --template NAME"))
+			}
+			return a.report(cmd.Context(), o, arg(args))
+		},
 	}
+	o.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "md", "md (Markdown) or json")
 	f.StringVarP(&o.out, "out", "o", "", "write it to a `file`; a relative path is from here")
 	f.BoolVar(&o.asJSON, "json", false, "the same as --format json")
+	f.StringVar(&o.template, "template", "", "print the runbook's template of this `name`, filled")
+	f.StringVar(&o.runbook, "runbook", "", "with --template: the runbook's `file`, when there is no run of it yet")
 	f.BoolVar(&o.verify, "verify", false, "exit with 1 if an event does not follow from those before it")
 	return cmd
 }

@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -13,6 +14,9 @@ type Made struct {
 	Conns   map[string]driver.Conn
 	Checks  map[string]driver.Check
 	Actions map[string]driver.Action // by the step's name
+	// Again makes a step's action anew on the same connections, as a process
+	// does that starts after a crash.
+	Again func(step string) driver.Action
 }
 
 // Make parses a runbook with the given parts built in, opens its connections
@@ -32,7 +36,8 @@ func Make(t testing.TB, text string, env map[string]string, parts ...driver.Part
 		}
 		return "", fmt.Errorf("%s is not set", name)
 	}
-	made := Made{map[string]driver.Conn{}, map[string]driver.Check{}, map[string]driver.Action{}}
+	made := Made{Conns: map[string]driver.Conn{}, Checks: map[string]driver.Check{}, Actions: map[string]driver.Action{}}
+	conns := func(_ context.Context, name string) (driver.Conn, error) { return made.Conns[name], nil }
 	for _, conn := range rb.Connections {
 		opened, err := c.Open(t.Context(), conn.Use, lookup)
 		if err != nil {
@@ -42,18 +47,23 @@ func Make(t testing.TB, text string, env map[string]string, parts ...driver.Part
 		made.Conns[conn.Name] = opened
 	}
 	for _, check := range rb.Checks {
-		made.Checks[check.Name], err = c.Check(t.Context(), made.Conns[check.On()], check.Use, lookup)
+		made.Checks[check.Name], err = c.Check(t.Context(), conns, check.Use, lookup)
 		if err != nil {
 			t.Fatalf("make check %s: %v", check.Name, err)
 		}
 	}
-	for _, phase := range rb.Phases {
-		for _, step := range phase.Steps {
-			made.Actions[step.Name], err = c.Action(t.Context(), made.Conns[step.On()], step.Use, lookup)
-			if err != nil {
-				t.Fatalf("make step %s: %v", step.Name, err)
-			}
+	steps := map[string]runbook.Step{}
+	made.Again = func(step string) driver.Action {
+		t.Helper()
+		action, err := c.Action(t.Context(), conns, steps[step].Use, lookup)
+		if err != nil {
+			t.Fatalf("make step %s: %v", step, err)
 		}
+		return action
+	}
+	for _, step := range rb.AllSteps() {
+		steps[step.Name] = step
+		made.Actions[step.Name] = made.Again(step.Name)
 	}
 	return made
 }

@@ -7,8 +7,6 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/segue-run/segue/driver"
 )
 
 // Conn is a connection to a NATS cluster as a user of one account, and, if
@@ -33,7 +31,7 @@ type connParams struct {
 	Name   string `param:"name" doc:"what the servers list this connection as" default:"segue"`
 }
 
-func open(ctx context.Context, p connParams) (driver.Conn, error) {
+func open(ctx context.Context, p connParams) (*Conn, error) {
 	c := &Conn{lost: make(chan struct{})}
 	var err error
 	if c.nc, err = p.dial(ctx, false, nats.DisconnectErrHandler(func(*nats.Conn, error) { c.lose() })); err != nil {

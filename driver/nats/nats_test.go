@@ -86,7 +86,7 @@ func space(prefix string) string { return strings.ToLower(unique(prefix)) }
 
 func (b *bench) action(name string, p runbook.Params) driver.Action {
 	b.t.Helper()
-	a, err := catalog().Action(b.t.Context(), b.c, runbook.Use{Kind: runbook.Kind{Name: name}, Params: p}, nil)
+	a, err := catalog().Action(b.t.Context(), driver.Only(b.c), runbook.Use{Kind: runbook.Kind{Name: name}, Params: p}, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func (b *bench) action(name string, p runbook.Params) driver.Action {
 
 func (b *bench) check(name string, p runbook.Params) driver.Check {
 	b.t.Helper()
-	c, err := catalog().Check(b.t.Context(), b.c, runbook.Use{Kind: runbook.Kind{Name: name}, Params: p}, nil)
+	c, err := catalog().Check(b.t.Context(), driver.Only(b.c), runbook.Use{Kind: runbook.Kind{Name: name}, Params: p}, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -6,17 +6,12 @@
 // while a database is away. What only reads runs in read-only transactions.
 package postgres
 
-import (
-	"context"
-
-	"github.com/segue-run/segue/driver"
-)
+import "github.com/segue-run/segue/driver"
 
 // Parts are what this driver brings to the catalog.
 func Parts() []driver.Part {
 	return []driver.Part{
-		driver.Connects(driver.About{Name: kind, Doc: "A PostgreSQL database."},
-			func(ctx context.Context, p connParams) (driver.Conn, error) { return open(ctx, p) }),
+		driver.Connects(driver.About{Name: kind, Doc: "A PostgreSQL database."}, open),
 		sqlCheck(),
 		pingCheck(),
 		poolCheck(),

@@ -68,6 +68,41 @@ func TestStatusTellsEveryReplicaThatDoesNotWork(t *testing.T) {
 	read(t, s, evidence.Fail, "process-compose at /nowhere/pc.sock: GET /processes: dial unix /nowhere/pc.sock")
 }
 
+func TestStatusCountsWhoRunsAndAsksWhatTheyAre(t *testing.T) {
+	t.Parallel()
+	web := processtest.Service(t, "web", 3, "RELEASE=v1", "API_TOKEN=s3cret-one")
+	web[2].Disabled = true
+	o := processtest.Start(t, append(web, processtest.Process{Name: "idle", Entrypoint: []string{"sleep", "1000"}})...)
+	o.AwaitHealthy(t)
+	c := connect(t, o)
+	status := func(p statusParams, service string) driver.Check {
+		p.Service = service
+		if service == "web" {
+			p.Health = health
+		}
+		check(t, p.Validate())
+		s, err := newStatus(t.Context(), c, p)
+		check(t, err)
+		return s
+	}
+	answers := func(field, want string) answering { return answering{map[string]string{field: want}} }
+	read(t, status(statusParams{}, "web"), evidence.Fail, "web-2: its status is Disabled")
+	read(t, status(statusParams{Running: new(2), Replicas: 3, answering: answers("version", "v1")}, "web"), evidence.Pass, "2 of 3 replicas run, 2 work")
+	read(t, status(statusParams{Running: new(2), answering: answers("env.RELEASE", "v1")}, "web"), evidence.Pass, "2 of 3 replicas run, 2 work")
+	read(t, status(statusParams{Running: new(2), answering: answers("version", "v2")}, "web"), evidence.Fail, `web-1: its health page does not show the wanted version: "v1", not "v2"`)
+	read(t, status(statusParams{Running: new(2), answering: answers("build", "v2")}, "web"), evidence.Fail, "web-1: its health page does not show the wanted build, which is not there")
+	read(t, status(statusParams{Running: new(1)}, "web"), evidence.Fail, "1 are to run (web-0: Running, web-1: Running, web-2: Disabled)")
+	read(t, status(statusParams{Running: new(0)}, "web"), evidence.Fail, "0 are to run")
+	read(t, status(statusParams{Running: new(0)}, "nope"), evidence.Fail, "has no service nope")
+	read(t, status(statusParams{answering: answers("version", "v1")}, "idle"), evidence.Fail, "idle: ")
+	secret := read(t, status(statusParams{Running: new(2), answering: answers("env.API_TOKEN", "s3cret-two")}, "web"), evidence.Fail, "wanted env.API_TOKEN")
+	if strings.Contains(fmt.Sprint(secret), "s3cret") {
+		t.Errorf("it tells a secret: %+v", secret)
+	}
+	apply(t, scaleOf(t, c, "web", 0))
+	read(t, status(statusParams{Running: new(0)}, "web"), evidence.Pass, "0 of 3 replicas run")
+}
+
 func TestReadinessOfProcessCompose(t *testing.T) {
 	t.Parallel()
 	ready := processtest.Process{

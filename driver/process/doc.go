@@ -12,12 +12,21 @@
 // that: the parameter health, or its own readiness probe over HTTP; otherwise
 // the orchestrator's word must do.
 //
+// How many replicas run is process.scale's: it starts and stops what is defined,
+// and defines nothing. What the project defines as disabled, and nobody has
+// started, the other actions change without starting it, so a service can be
+// made ready and then scaled up. They all own the same field, which replicas are
+// stopped, so what one leaves is no drift to another, and steps that are undone
+// in reverse find it as they left it. process.remove takes a stopped service out.
+//
 // process-compose has no call that changes a definition and leaves the process
 // alone, so what a replica's definition says and what it runs with are never
 // apart. To change one, it is stopped, and then started by the update (see
 // replace.go for why these are two calls). A crash of Segue between the two
 // leaves that one replica stopped; the state shows it, and resuming or undoing
 // starts it again. The end of a context does not leave it so.
+//
+// Each start by Segue is an update, and begins the replica's log anew.
 //
 // What an update changed lives in process-compose's memory: its restart, or a
 // reload of its project, brings the file's definitions back.

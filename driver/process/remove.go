@@ -19,14 +19,9 @@ type removeParams struct {
 // remove takes a service's definitions out of the running process-compose. It
 // goes by names alone: once they are gone, other processes must not be taken
 // for the service because they are of a namespace that is called so.
-//
-// process-compose removes by being given the whole project without them (see
-// project.go). So this claims all of it: nobody else may change a definition
-// meanwhile, or would find it as it was before.
 type remove struct {
 	conn     *Conn
 	service  string
-	whole    driver.Resource
 	resource driver.Resource
 }
 
@@ -42,37 +37,18 @@ func newRemove(ctx context.Context, conn *Conn, p removeParams) (driver.Action, 
 	if err != nil {
 		return nil, err
 	}
-	id, err := conn.ID(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &remove{conn, p.Service, driver.Resource{ID: id, Name: "the whole project of " + conn.String()}, resource}, nil
+	return &remove{conn, p.Service, resource}, nil
 }
 
-// Resources are the whole of the orchestrator.
-func (r *remove) Resources() []driver.Resource { return []driver.Resource{r.whole} }
+func (r *remove) Resources() []driver.Resource { return []driver.Resource{r.resource} }
 
 // Loses implements driver.Irreversible.
 func (r *remove) Loses() string {
 	return fmt.Sprintf("the definition of %s: what its replicas ran, with which variables, and what they wrote to their logs; only the file of the project can bring it back, as it stands there", r.resource.Name)
 }
 
-// replicas finds the service's processes by name alone, in order.
-func (r *remove) replicas(ctx context.Context) ([]status, error) {
-	if err := r.conn.settle(ctx); err != nil {
-		return nil, err
-	}
-	all, err := r.conn.list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found := slices.DeleteFunc(all, func(s status) bool { return !isReplica(s.Name, r.service) })
-	slices.SortFunc(found, func(a, b status) int { return inOrder(a.Name, b.Name) })
-	return found, nil
-}
-
 func (r *remove) Observe(ctx context.Context) (state.State, error) {
-	found, err := r.replicas(ctx)
+	found, err := r.conn.named(ctx, r.service)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +74,7 @@ const neededField = "needed-by"
 // Survey implements driver.Surveyor. It tells a service that was removed from
 // one that never was.
 func (r *remove) Survey(ctx context.Context) (state.State, error) {
-	found, err := r.replicas(ctx)
+	found, err := r.conn.named(ctx, r.service)
 	if err != nil {
 		return nil, err
 	}
@@ -109,17 +85,11 @@ func (r *remove) Survey(ctx context.Context) (state.State, error) {
 	for _, s := range found {
 		defined = append(defined, s.Name)
 	}
-	others, err := r.conn.others(ctx, r.service)
+	needing, err := r.conn.around(ctx, r.service)
 	if err != nil {
 		return nil, err
 	}
-	needed := []string{}
-	for _, name := range inNameOrder(others) {
-		if slices.ContainsFunc(others[name].dependsOn(), func(on string) bool { return isReplica(on, r.service) }) {
-			needed = append(needed, name)
-		}
-	}
-	return state.State{r.resource.ID: {definedField: encode(defined), neededField: encode(needed)}}, nil
+	return state.State{r.resource.ID: {definedField: encode(defined), neededField: encode(needing)}}, nil
 }
 
 // wasThere asks for what process-compose goes on telling of removed processes.
@@ -183,7 +153,7 @@ func (r *remove) Resume(ctx context.Context, e driver.Effect) (state.State, erro
 }
 
 func (r *remove) take(ctx context.Context, mine func() error) error {
-	found, err := r.replicas(ctx)
+	found, err := r.conn.named(ctx, r.service)
 	if err != nil || len(found) == 0 {
 		return err
 	}
@@ -192,7 +162,22 @@ func (r *remove) take(ctx context.Context, mine func() error) error {
 			return fmt.Errorf("%s: %s runs again (%s), and nothing was removed", r.conn, s.Name, s)
 		}
 	}
-	return r.conn.without(ctx, mine, r.service)
+	replicas := make([]replica, len(found))
+	for i, s := range found {
+		d, err := r.conn.definition(ctx, s.Name)
+		if err != nil {
+			return err
+		}
+		replicas[i] = replica{s.Name, s, d}
+	}
+	if err := r.conn.retire(ctx, mine, r.service, replicas); err != nil {
+		return err
+	}
+	left, err := r.conn.named(ctx, r.service)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s: it was asked to remove the service, and still has %s", r.conn, statuses(left))
+	}
+	return err
 }
 
 // Undo cannot be.

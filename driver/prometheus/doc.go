@@ -15,7 +15,7 @@ import (
 func Parts() []driver.Part {
 	return []driver.Part{
 		driver.Connects(driver.About{Name: kind, Doc: "A Prometheus server, or what speaks its HTTP API."},
-			func(_ context.Context, p connParams) (driver.Conn, error) { return open(p) }),
+			func(_ context.Context, p connParams) (*Server, error) { return open(p) }),
 		promqlCheck(),
 		metricsCheck(),
 		ratioCheck(),

@@ -157,12 +157,18 @@ func (o *Orchestrator) halt(name string) error {
 	})
 }
 
-// Run starts a process that was stopped.
+// Run starts a process that was stopped, and returns when it runs.
 func (o *Orchestrator) Run(t testing.TB, name string) {
 	t.Helper()
 	if err := o.call("POST", "/process/start/"+name, nil, nil); err != nil {
 		t.Fatal(err)
 	}
+	Await(t, name+" to run", func() error {
+		if s := o.Status(t, name); !s.Running {
+			return fmt.Errorf("it is %s", s.Status)
+		}
+		return nil
+	})
 }
 
 // Reset makes every process what it was at the start, and returns when those

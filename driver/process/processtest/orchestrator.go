@@ -35,6 +35,7 @@ type Process struct {
 	Readiness   map[string]any    `json:"readiness_probe,omitempty"`
 	Restart     map[string]string `json:"availability,omitempty"`
 	Shutdown    map[string]int    `json:"shutdown,omitempty"`
+	DependsOn   map[string]any    `json:"depends_on,omitempty"`
 	Disabled    bool              `json:"disabled,omitempty"` // until somebody starts it
 }
 

@@ -32,6 +32,8 @@ func Count(records []load.Record, w World) Result {
 		}
 	}
 	r.order(records, ix)
+	r.probes(w)
+	r.gone(records, w)
 	return r
 }
 
@@ -75,7 +77,7 @@ func (r *Result) read(records []load.Record) map[string]*fate {
 // place says where one message ended.
 func (r *Result) place(f fate, w World, ix index) {
 	places := ix.places[f.ID]
-	originals, waits := 0, false
+	originals, waits, live := 0, false, false
 	seen := map[string]bool{}
 	for _, p := range places {
 		if !seen[p.stream.Name] {
@@ -86,6 +88,7 @@ func (r *Result) place(f fate, w World, ix index) {
 			originals++
 		}
 		waits = waits || p.waits()
+		live = live || !p.stream.Backup
 	}
 	if len(places) > 0 {
 		r.Stored++
@@ -118,7 +121,7 @@ func (r *Result) place(f fate, w World, ix index) {
 		r.StreamOnly++
 	case waits:
 		r.Pending++
-	case len(places) > 0 && f.Bad:
+	case live && f.Bad:
 		r.Kept++
 	case f.accepted:
 		r.found(&r.Lost, "lost", f.ID)

@@ -17,7 +17,7 @@ import (
 func sound() ([]load.Record, World) {
 	legacy := Stream{Name: event.StreamLegacy, Durables: []Durable{{Name: event.DurableHRV, Subject: event.SubjectHRV, AckFloor: 8}}}
 	dlq := Stream{Name: event.StreamDLQ}
-	w := World{HRV: map[string]float64{}, Vendor: map[string]struct{}{}, Effects: map[string]int{}}
+	w := World{HRV: map[string]float64{}, Vendor: map[string]string{}, Effects: map[string]int{}}
 	var records []load.Record
 	at := time.Unix(1000, 0)
 	put := func(rec load.Record) {
@@ -73,6 +73,15 @@ func TestCount(t *testing.T) {
 		"a dead letter that is gone leaves the message kept": {func(_ []load.Record, w *World) {
 			w.Streams[1].Messages = nil
 		}, "kept=1"},
+		"the same, when the stream that keeps it is gone and only backed up": {func(_ []load.Record, w *World) {
+			w.Streams[1].Messages = nil
+			w.Streams[0].Name += backupSuffix
+			w.Streams[0].Backup, w.Streams[0].Durables = true, nil
+		}, "lost=1"},
+		"a stream that is gone and backed up": {func(_ []load.Record, w *World) {
+			w.Streams[0].Name += backupSuffix
+			w.Streams[0].Backup, w.Streams[0].Durables = true, nil
+		}, ""},
 		"a dead letter and its original that are gone": {func(_ []load.Record, w *World) {
 			w.Streams[1].Messages = nil
 			w.Streams[0].Messages = append(w.Streams[0].Messages[:6:6], w.Streams[0].Messages[7:]...)

@@ -16,4 +16,12 @@
 // A message is out of order when a lane, which is one publisher on one subject,
 // sent it after another that was stored later. Within a stream the sequence
 // decides, between streams the time of the first copy.
+//
+// Probes, which are synthetic (event.ProbePrefix), are none of this: whoever
+// sends one takes it back, and what is left of them is counted apart.
+//
+// When a stream was deleted, its messages are proved by its backup: the newest
+// whole one is restored into a throw-away server and read there, so the proof is
+// of the backup as well. It proves that a message was stored. Sleep data needs
+// no more; a reading or a webhook still needs its row, as nobody reads a backup.
 package ledger

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ import (
 type Source struct {
 	NATSURL     string
 	DatabaseURL string
+	// Backups is the directory in which backups of streams are; empty for none.
+	// A stream that is gone is read in its newest whole one.
+	Backups string
 }
 
 const settleEvery = 250 * time.Millisecond
@@ -50,7 +54,7 @@ func Read(ctx context.Context, src Source, records []load.Record, settle time.Du
 	if err := awaitDrained(ctx, js, settle); err != nil {
 		return World{}, err
 	}
-	w := World{HRV: map[string]float64{}, Vendor: map[string]struct{}{}, Effects: map[string]int{}}
+	w := World{HRV: map[string]float64{}, Vendor: map[string]string{}, Effects: map[string]int{}}
 	if w.Streams, err = persist(ctx, func() ([]Stream, error) { return readStreams(ctx, js) }); err != nil {
 		return World{}, err
 	}
@@ -62,6 +66,13 @@ func Read(ctx context.Context, src Source, records []load.Record, settle time.Du
 	}
 	if err := lookUp(ctx, js, records, &w); err != nil {
 		return World{}, err
+	}
+	if src.Backups != "" {
+		gone, err := readBackups(ctx, src.Backups, clusterName(nc), w.names())
+		if err != nil {
+			return World{}, err
+		}
+		w.Streams = append(w.Streams, gone...)
 	}
 	return w, readDatabase(ctx, src.DatabaseURL, &w)
 }
@@ -127,7 +138,7 @@ func readStreams(ctx context.Context, js jetstream.JetStream) ([]Stream, error) 
 	return out, nil
 }
 
-// readMessages reads headers only, up to the stream's present end.
+// readMessages reads up to the stream's present end.
 func readMessages(ctx context.Context, js jetstream.JetStream, name string) ([]Stored, error) {
 	stream, err := js.Stream(ctx, name)
 	if err != nil {
@@ -137,7 +148,7 @@ func readMessages(ctx context.Context, js jetstream.JetStream, name string) ([]S
 	if info.State.Msgs == 0 {
 		return nil, nil
 	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{HeadersOnly: true})
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
 	if err != nil {
 		return nil, err
 	}
@@ -156,19 +167,22 @@ func readMessages(ctx context.Context, js jetstream.JetStream, name string) ([]S
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, stored(m.Headers(), m.Subject(), meta.Sequence.Stream, meta.Timestamp))
+		out = append(out, stored(m.Headers(), m.Data(), m.Subject(), meta.Sequence.Stream, meta.Timestamp))
 		if meta.NumPending == 0 {
 			return out, nil
 		}
 	}
 }
 
-func stored(h nats.Header, subject string, seq uint64, at time.Time) Stored {
+func stored(h nats.Header, body []byte, subject string, seq uint64, at time.Time) Stored {
 	id := h.Get(event.HeaderMessageID)
 	if id == "" {
 		id = h.Get(nats.MsgIdHdr)
 	}
-	return Stored{ID: id, Subject: subject, Seq: seq, Time: at, Copy: h.Get(headerSource) != ""}
+	return Stored{
+		ID: id, Subject: subject, Seq: seq, Time: at, Copy: h.Get(headerSource) != "",
+		Probe: event.IsProbe(id) || h.Get(event.HeaderProbe) != "" || bytes.Contains(body, []byte(`"`+event.ProbePrefix)),
+	}
 }
 
 // lookUp asks the leader for acknowledged messages that the ordered read did not
@@ -194,7 +208,7 @@ func lookUp(ctx context.Context, js jetstream.JetStream, records []load.Record, 
 			if err != nil {
 				return fmt.Errorf("read message %d of %s: %w", rec.Seq, rec.Stream, err)
 			}
-			if s := stored(m.Header, m.Subject, m.Sequence, m.Time); s.ID == rec.ID {
+			if s := stored(m.Header, m.Data, m.Subject, m.Sequence, m.Time); s.ID == rec.ID {
 				w.Streams[i].Messages = append(w.Streams[i].Messages, s)
 			}
 		}
@@ -208,7 +222,7 @@ func readDatabase(ctx context.Context, url string, w *World) error {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	var key string
+	var key, user string
 	var rmssd float64
 	var n int
 	read := func(sql string, to []any, each func()) error {
@@ -223,7 +237,7 @@ func readDatabase(ctx context.Context, url string, w *World) error {
 	}
 	return errors.Join(
 		read("SELECT user_id || '|' || date::text, rmssd FROM hrv_data", []any{&key, &rmssd}, func() { w.HRV[key] = rmssd }),
-		read("SELECT event_id FROM vendor_events", []any{&key}, func() { w.Vendor[key] = struct{}{} }),
+		read("SELECT event_id, user_id FROM vendor_events", []any{&key, &user}, func() { w.Vendor[key] = user }),
 		read("SELECT message_id, count(*)::int FROM normalize_effects GROUP BY message_id", []any{&key, &n}, func() { w.Effects[key] = n }),
 	)
 }

@@ -38,6 +38,11 @@ type Result struct {
 	Unreachable   int `json:"ingest_unreachable"` // requests without an answer
 	Unexpected    int `json:"unexpected"`         // rejected, and stored all the same
 	Foreign       int `json:"foreign"`            // in the streams and not of this load
+	ProbesLeft    int `json:"probes_left"`        // messages, rows and effects of probes that nobody took back
+
+	// GoneStreams acknowledged messages, are not there any more, and no backup
+	// of them was read.
+	GoneStreams []string `json:"gone_streams,omitempty"`
 
 	// Examples names up to ten ids for each finding.
 	Examples map[string][]string `json:"examples,omitempty"`
@@ -57,8 +62,8 @@ func (r Result) OK() bool { return r.Lost == 0 && r.Doubled == 0 }
 
 // Line is the count in one line.
 func (r Result) Line() string {
-	return fmt.Sprintf("ledger: lost=%d doubled=%d out_of_order=%d ingest_5xx=%d lost_unacked=%d doubled_stored=%d pending=%d dead_lettered=%d accepted=%d sent=%d",
-		r.Lost, r.Doubled, r.OutOfOrder, r.Ingest5xx, r.LostUnacked, r.DoubledStored, r.Pending, r.DeadLettered, r.Accepted, r.Sent)
+	return fmt.Sprintf("ledger: lost=%d doubled=%d out_of_order=%d ingest_5xx=%d lost_unacked=%d doubled_stored=%d pending=%d dead_lettered=%d accepted=%d sent=%d probes_left=%d",
+		r.Lost, r.Doubled, r.OutOfOrder, r.Ingest5xx, r.LostUnacked, r.DoubledStored, r.Pending, r.DeadLettered, r.Accepted, r.Sent, r.ProbesLeft)
 }
 
 // WriteTable prints the result for a reader; its last line is Line.
@@ -95,6 +100,7 @@ func (r Result) WriteTable(w io.Writer) error {
 		{"ingest 5xx", r.Ingest5xx, "ingest_5xx"},
 		{"unreachable", r.Unreachable, "ingest_unreachable"},
 		{"unexpected", r.Unexpected, "unexpected"},
+		{"probes left", r.ProbesLeft, "probes_left"},
 	} {
 		row(f.name, f.n, strings.Join(r.Examples[f.key], " "))
 	}
@@ -103,6 +109,9 @@ func (r Result) WriteTable(w io.Writer) error {
 	}
 	if !r.Settled {
 		fmt.Fprintln(w, "not settled: a durable still has messages to deliver or to settle")
+	}
+	for _, name := range r.GoneStreams {
+		fmt.Fprintf(w, "stream %s is gone, and no whole backup of it was read: what only it can prove counts as lost\n", name)
 	}
 	_, err := fmt.Fprintln(w, r.Line())
 	return err //nolint:wrapcheck // a write to the reader's own terminal

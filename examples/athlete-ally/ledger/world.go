@@ -11,9 +11,9 @@ import (
 // World is what there is, as far as the count needs it.
 type World struct {
 	Streams []Stream
-	HRV     map[string]float64  // user|date to rmssd
-	Vendor  map[string]struct{} // event ids
-	Effects map[string]int      // message id to how often it had an effect
+	HRV     map[string]float64 // user|date to rmssd
+	Vendor  map[string]string  // event id to user
+	Effects map[string]int     // message id to how often it had an effect
 }
 
 // Stream is one stream with its messages and normalize's durables on it.
@@ -21,6 +21,7 @@ type Stream struct {
 	Name     string
 	Messages []Stored
 	Durables []Durable
+	Backup   bool // it is gone; its messages were read in its backup
 }
 
 // Stored is one message in a stream.
@@ -30,6 +31,7 @@ type Stored struct {
 	Seq     uint64
 	Time    time.Time
 	Copy    bool // sourced from another stream
+	Probe   bool // synthetic: its id, its mark or what it says begins as a probe's
 }
 
 func (m Stored) dead() bool { return strings.HasPrefix(m.Subject, event.PrefixDLQ) }
@@ -82,7 +84,8 @@ func (p place) waits() bool {
 	return false
 }
 
-// index finds the copies of a message, and its dead letters.
+// index finds the copies of a message, and its dead letters. Probes are in
+// neither.
 type index struct {
 	places map[string][]place
 	dead   map[string]int
@@ -92,9 +95,11 @@ func (w World) index() index {
 	ix := index{places: map[string][]place{}, dead: map[string]int{}}
 	for i := range w.Streams {
 		for _, m := range w.Streams[i].Messages {
-			if m.dead() {
+			switch {
+			case m.Probe:
+			case m.dead():
 				ix.dead[m.ID]++
-			} else {
+			default:
 				ix.places[m.ID] = append(ix.places[m.ID], place{&w.Streams[i], m})
 			}
 		}

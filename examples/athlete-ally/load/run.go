@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/segue-run/segue/examples/athlete-ally/event"
 )
 
 // Config says what to send, how fast, and where.
@@ -40,6 +42,8 @@ func (c Config) check() error {
 		return fmt.Errorf("users %d: want at least 1", c.Users)
 	case c.Run == "" || strings.ContainsAny(c.Run, "| \t\n"):
 		return fmt.Errorf("run %q: want a name without spaces", c.Run)
+	case event.IsProbe(c.Run):
+		return fmt.Errorf("run %q: %s begins the ids of probes, which the ledger counts apart", c.Run, event.ProbePrefix)
 	case c.Journal == "":
 		return errors.New("a journal is needed: without one nobody can count")
 	}

@@ -100,7 +100,7 @@ func TestHTTPOutcomes(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	for _, cfg := range []Config{{}, {Rate: -1}, {Rate: 5, Users: 1, Run: "a b", Journal: "j"}, {Rate: 5, Users: 1, Run: "a"}} {
+	for _, cfg := range []Config{{}, {Rate: -1}, {Rate: 5, Users: 1, Run: "a b", Journal: "j"}, {Rate: 5, Users: 1, Run: "a"}, {Rate: 5, Users: 1, Run: "segue-probe-a", Journal: "j"}} {
 		if _, err := Run(t.Context(), cfg); err == nil || errors.Is(err, context.Canceled) {
 			t.Errorf("%+v is taken: %v", cfg, err)
 		}

@@ -44,8 +44,10 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	defer st.pool.Close()
 	w := &worker{cfg: cfg, log: log, js: js, store: st, metrics: newMetrics()}
 	w.databaseAway.Store(true) // until it has answered once
-	b := &binder{cfg: cfg, durables: cfg.durables(), js: js, worker: w, log: log,
-		bound: map[place]*running{}, failed: map[place]string{}}
+	b := &binder{
+		cfg: cfg, durables: cfg.durables(), js: js, worker: w, log: log,
+		bound: map[place]*running{}, failed: map[place]string{},
+	}
 
 	log.Info("normalize starts", "mode", cfg.Mode, "version", cfg.Release, "addr", cfg.Addr, "metrics", cfg.MetricsAddr)
 	group, ctx := errgroup.WithContext(ctx)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ func TestNormalize(t *testing.T) {
 		if h.Status != "degraded" || len(h.Streams[event.DurableHRV]) != 0 {
 			t.Errorf("health: %+v", h)
 		}
+		w.awaitLog(t, "Failed to bind to AA_CORE_HOT: the stream is missing; falls back to nothing: no other candidate has the consumer", 1)
 	})
 	t.Run("it notices streams and durables that come", func(t *testing.T) {
 		w.stream(t, event.StreamLegacy, "athlete-ally.>", "vendor.>", "sleep.*")
@@ -41,6 +43,8 @@ func TestNormalize(t *testing.T) {
 		w.awaitHealth(t, func(h normalize.Health) bool {
 			return h.Status == "healthy" && h.Version == "v9" && h.Mode == "multi" && slices.Equal(h.Streams[event.DurableOura], []string{event.StreamLegacy})
 		})
+		w.awaitLog(t, "Failed to bind to AA_VENDOR_HOT: the stream is missing; falls back to ATHLETE_ALLY_EVENTS", 1)
+		w.awaitLog(t, "bound to ATHLETE_ALLY_EVENTS", 2)
 	})
 	t.Run("a reading becomes a row", func(t *testing.T) {
 		w.publish(t, event.SubjectHRV, "h1", `{"userId":"u1","date":"2025-10-01","rmssd":42,"capturedAt":"2025-10-01T06:00:00Z"}`)
@@ -102,6 +106,19 @@ func TestNormalize(t *testing.T) {
 		w.awaitMetric(t, `normalize_messages_total{durable="normalize-oura",result="processed",stream="AA_VENDOR_HOT",subject="vendor.oura.webhook.received"} 1`)
 		w.awaitMetric(t, `nats_consumer_num_pending{consumer="normalize-oura",stream="AA_VENDOR_HOT"} 0`)
 	})
+	t.Run("a durable that goes under it is told once, with what it falls back to", func(t *testing.T) {
+		const told = "Failed to bind to AA_VENDOR_HOT: the consumer is missing; falls back to ATHLETE_ALLY_EVENTS"
+		for n := range 2 {
+			check(t, w.js.DeleteConsumer(t.Context(), event.StreamVendor, event.DurableOura))
+			w.awaitLog(t, told, n+1)
+			w.awaitHealth(t, func(h normalize.Health) bool {
+				return slices.Equal(h.Streams[event.DurableOura], []string{event.StreamLegacy})
+			})
+			w.durables(t, event.StreamVendor, 1)
+			w.awaitHealth(t, func(h normalize.Health) bool { return len(h.Streams[event.DurableOura]) == 2 })
+			w.awaitLog(t, told, n+1)
+		}
+	})
 	t.Run("it notices a durable that goes, and its lag is then unknown", func(t *testing.T) {
 		check(t, w.js.DeleteConsumer(t.Context(), event.StreamLegacy, event.DurableOura))
 		w.awaitHealth(t, func(h normalize.Health) bool {
@@ -109,6 +126,9 @@ func TestNormalize(t *testing.T) {
 		})
 		if page := w.metricsPage(t); strings.Contains(page, `nats_consumer_num_pending{consumer="normalize-oura",stream="ATHLETE_ALLY_EVENTS"}`) {
 			t.Error("the lag of a durable that is gone is still told")
+		}
+		if strings.Contains(w.log.String(), "Failed to bind to ATHLETE_ALLY_EVENTS: the consumer") {
+			t.Error("the legacy stream, which is meant to go, is called a failure")
 		}
 	})
 	t.Run("SIGTERM leaves nothing delivered and unacknowledged", func(t *testing.T) {
@@ -140,6 +160,7 @@ type walk struct {
 	js            jetstream.JetStream
 	db            *pgx.Conn
 	base, metrics string
+	log           *logged
 	stop          context.CancelFunc
 	done          chan error
 }
@@ -163,7 +184,7 @@ func start(t *testing.T) *walk {
 	nc, err := nats.Connect(bus.ClientURL())
 	check(t, err)
 	t.Cleanup(nc.Close)
-	w := &walk{done: make(chan error, 1)}
+	w := &walk{log: &logged{}, done: make(chan error, 1)}
 	w.js, err = jetstream.New(nc)
 	check(t, err)
 	w.db, err = pgx.Connect(t.Context(), url)
@@ -180,7 +201,7 @@ func start(t *testing.T) *walk {
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
 	t.Cleanup(w.stop)
-	go func() { w.done <- normalize.Run(ctx, cfg, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	go func() { w.done <- normalize.Run(ctx, cfg, slog.New(slog.NewTextHandler(w.log, nil))) }()
 	w.await(t, "normalize", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
@@ -253,6 +274,33 @@ func (w *walk) metricsPage(t *testing.T) string {
 func (w *walk) awaitMetric(t *testing.T, line string) {
 	t.Helper()
 	w.await(t, line, func() bool { return strings.Contains(w.metricsPage(t), line+"\n") })
+}
+
+// awaitLog wants a message to have been logged n times, and no more.
+func (w *walk) awaitLog(t *testing.T, message string, n int) {
+	t.Helper()
+	w.await(t, message, func() bool { return strings.Count(w.log.String(), message) >= n })
+	if is := strings.Count(w.log.String(), message); is != n {
+		t.Errorf("%q was logged %d times, want %d", message, is, n)
+	}
+}
+
+// logged is a log that can be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func (w *walk) await(t *testing.T, what string, holds func() bool) {

@@ -114,7 +114,11 @@ func (c compose) start(ctx context.Context, name string) error {
 	if p, err := c.get(ctx, name); err != nil || p.IsRunning {
 		return err
 	}
-	return c.call(ctx, http.MethodPost, "/process/start/"+name, nil, nil)
+	err := c.call(ctx, http.MethodPost, "/process/start/"+name, nil, nil)
+	if err != nil && strings.Contains(err.Error(), "is already running") {
+		return nil // since we asked
+	}
+	return err
 }
 
 func (c compose) stop(ctx context.Context, name string) error {

@@ -2,6 +2,7 @@ package system_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/segue-run/segue/examples/athlete-ally/ledger"
 	"github.com/segue-run/segue/examples/athlete-ally/load"
+	"github.com/segue-run/segue/examples/athlete-ally/normalize"
 	"github.com/segue-run/segue/examples/athlete-ally/system"
 )
 
@@ -102,6 +104,22 @@ func (w *walk) awaitStreams(t *testing.T, durable string, streams ...string) {
 			return err == nil && slices.Equal(h.Streams[durable], streams)
 		})
 	}
+}
+
+func (w *walk) awaitHealth(t *testing.T, want func(normalize.Health) bool) {
+	t.Helper()
+	w.await(t, "health of "+system.Normalize(0), func() bool {
+		h, err := w.sys.NormalizeHealth(t.Context(), 0)
+		return err == nil && want(h)
+	})
+}
+
+// log is what a process has logged so far.
+func (w *walk) log(t *testing.T, process string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.sys.Dir, "log", process+".log"))
+	check(t, err)
+	return string(raw)
 }
 
 func (w *walk) await(t *testing.T, what string, holds func() bool) {
