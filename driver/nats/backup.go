@@ -7,17 +7,16 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/nats-io/jsm.go"
-
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )
 
-// backup takes a snapshot of a stream. Each one is a directory of its own,
+// backupAction takes a snapshot of a stream. Each one is a directory of its own,
 // <to>/<stream>-<time>, that appears whole or not at all. It owns that there
 // is a whole one that is younger than fresh, and shows it only then: a backup
 // that grows old is nobody's drift.
-type backup struct {
+type backupAction struct {
 	c   *Conn
 	p   backupParams
 	dir string // the real path of to
@@ -29,16 +28,29 @@ type backupParams struct {
 	Stream    string         `param:"stream,required"`
 	To        string         `param:"to,required" doc:"the directory that backups are in; it is made when it is missing"`
 	Consumers *bool          `param:"consumers" default:"true" doc:"with the state of its consumers"`
-	Fresh     *time.Duration `param:"fresh" default:"10m" doc:"a backup that is younger is good enough: none is taken"`
+	Fresh     *time.Duration `param:"fresh" default:"10m" doc:"a backup that is younger is good enough: none is taken; 0s: always a new one"`
+}
+
+func (p backupParams) Validate() error {
+	if p.Fresh != nil && *p.Fresh < 0 {
+		return &runbook.FieldError{Field: "fresh", Problem: "no backup is that young", Remedy: "write 0s for a new one each time"}
+	}
+	return validStream("stream", p.Stream)
 }
 
 func newBackup(_ context.Context, c *Conn, p backupParams) (driver.Action, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
 	dir, err := realPath(p.To)
 	if err != nil {
 		return nil, fmt.Errorf("backup of stream %s: %w", p.Stream, err)
 	}
-	return &backup{c: c, p: p, dir: dir, id: "file:" + filepath.Join(dir, p.Stream)}, nil
+	return &backupAction{c: c, p: p, dir: dir, id: backupID(dir, p.Stream)}, nil
 }
+
+// backupID is the identity of a stream's backups in a directory.
+func backupID(dir, stream string) string { return "file:" + filepath.Join(dir, stream) }
 
 // realPath follows links in the part of a path that exists.
 func realPath(path string) (string, error) {
@@ -57,35 +69,42 @@ func realPath(path string) (string, error) {
 	return filepath.Join(real, filepath.Base(abs)), err
 }
 
-func (a *backup) Resources() []driver.Resource {
+func (a *backupAction) Resources() []driver.Resource {
 	return []driver.Resource{{ID: a.id, Name: "backups of stream " + a.p.Stream + " in " + a.dir}}
 }
 
-func (a *backup) fresh() time.Duration {
+func (a *backupAction) fresh() time.Duration {
 	if a.p.Fresh != nil {
 		return *a.p.Fresh
 	}
 	return 10 * time.Minute
 }
 
-func (a *backup) Observe(context.Context) (state.State, error) {
-	m, _, err := newest(a.dir, a.p.Stream)
+func (a *backupAction) Observe(ctx context.Context) (state.State, error) {
+	b, _, err := newest(ctx, a.dir, a.p.Stream, func(m *manifest) bool {
+		return a.c.own(m) && time.Since(m.Taken) < a.fresh() && !(a.consumers() && m.NoConsumers)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return a.state(m != nil && m.Cluster == a.c.cluster && m.Account == a.c.account && time.Since(m.Taken) < a.fresh()), nil
+	return a.state(b != nil), nil
 }
 
-func (a *backup) state(present bool) state.State {
+// own reports whether a backup is of this cluster and this account.
+func (c *Conn) own(m *manifest) bool { return m.Cluster == c.cluster && m.Account == c.account }
+
+func (a *backupAction) consumers() bool { return a.p.Consumers == nil || *a.p.Consumers }
+
+func (a *backupAction) state(present bool) state.State {
 	if !present {
 		return state.State{a.id: {}}
 	}
 	return state.State{a.id: {"backup": compact(true)}}
 }
 
-func (a *backup) Plan(state.State) (state.State, error) { return a.state(true), nil }
+func (a *backupAction) Plan(state.State) (state.State, error) { return a.state(true), nil }
 
-func (a *backup) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
+func (a *backupAction) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
 	now, err := a.Observe(ctx)
 	if err != nil || len(now[a.id]) > 0 {
 		return now, err
@@ -121,16 +140,16 @@ func (a *backup) Apply(ctx context.Context, e driver.Effect) (state.State, error
 	if err != nil {
 		return nil, fmt.Errorf("%s: backup of stream %s: %w", a.c, a.p.Stream, err)
 	}
-	return a.Observe(ctx)
+	return a.state(true), nil
 }
 
 // take makes a whole backup in partial and then gives it its name.
-func (a *backup) take(ctx context.Context, e driver.Effect, partial string) error {
-	m, err := a.snapshot(ctx, partial)
+func (a *backupAction) take(ctx context.Context, e driver.Effect, partial string) error {
+	m, err := a.c.snapshot(ctx, a.p.Stream, partial, a.consumers())
 	if err != nil {
 		return err
 	}
-	if err := m.write(partial); err != nil {
+	if err := m.write(ctx, partial); err != nil {
 		return err
 	}
 	if err := e.Mine(); err != nil {
@@ -139,56 +158,35 @@ func (a *backup) take(ctx context.Context, e driver.Effect, partial string) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return os.Rename(partial, filepath.Join(a.dir, a.p.Stream+"-"+m.Taken.UTC().Format("20060102T150405.000Z")))
+	if err := os.Rename(partial, filepath.Join(a.dir, a.p.Stream+"-"+m.Taken.UTC().Format("20060102T150405.000Z"))); err != nil {
+		return err
+	}
+	return syncDir(a.dir)
 }
 
-func (a *backup) snapshot(ctx context.Context, dir string) (*manifest, error) {
-	info, err := a.c.stream(ctx, a.p.Stream)
+// syncDir makes sure that a new name in dir is on disk.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if info == nil {
-		return nil, fmt.Errorf("there is no stream %s", a.p.Stream)
-	}
-	timeout := callTimeout
-	if end, ok := ctx.Deadline(); ok {
-		timeout = min(timeout, time.Until(end))
-	}
-	mgr, err := jsm.New(a.c.nc, jsm.WithTimeout(timeout))
-	if err != nil {
-		return nil, err
-	}
-	stream, err := mgr.LoadStream(a.p.Stream)
-	if err != nil {
-		return nil, err
-	}
-	opts := []jsm.SnapshotOption{jsm.SnapshotHealthCheck()}
-	if a.p.Consumers == nil || *a.p.Consumers {
-		opts = append(opts, jsm.SnapshotConsumers())
-	}
-	taken := time.Now()
-	if _, err := stream.SnapshotToDirectory(ctx, dir, opts...); err != nil {
-		return nil, err
-	}
-	return &manifest{
-		Cluster: a.c.cluster, Account: a.c.account, Stream: a.p.Stream, Taken: taken,
-		Messages: info.State.Messages, LastSeq: info.State.LastSeq,
-	}, nil
+	defer func() { _ = d.Close() }()
+	return d.Sync()
 }
 
 // Undo leaves the backup: it is a copy, and data.
-func (a *backup) Undo(_ context.Context, e driver.Effect) error {
-	m, dir, err := newest(a.dir, a.p.Stream)
-	if err != nil || m == nil || len(e.Before[a.id]) > 0 {
+func (a *backupAction) Undo(ctx context.Context, e driver.Effect) error {
+	b, _, err := newest(ctx, a.dir, a.p.Stream, a.c.own)
+	if err != nil || b == nil || len(e.Before[a.id]) > 0 {
 		return err
 	}
 	if err := e.Mine(); err != nil { // it is for whoever holds the lease to report
 		return err
 	}
 	return &driver.Kept{
-		What:   "backup " + dir,
-		Cost:   fmt.Sprintf("a copy of the %d messages that stream %s held; it is in nobody's way", m.Messages, a.p.Stream),
-		Hint:   "rm -r " + dir,
+		What:   "backup " + b.dir,
+		Cost:   fmt.Sprintf("a copy of the %d messages that stream %s held; it is in nobody's way", b.Messages, a.p.Stream),
+		Hint:   "rm -r " + b.dir,
 		Fields: map[string][]string{a.id: {"*"}},
 	}
 }

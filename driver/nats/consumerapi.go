@@ -76,7 +76,7 @@ func (c *Conn) consumers(ctx context.Context, stream string) (all []consumerInfo
 			Missing   []string          `json:"missing"`
 			Offline   map[string]string `json:"offline"`
 		}
-		err := c.ask(ctx, "$JS.API.CONSUMER.LIST."+stream, map[string]int{"offset": len(all) + len(missing)}, &page)
+		err := c.askList(ctx, "$JS.API.CONSUMER.LIST."+stream, map[string]int{"offset": len(all) + len(missing)}, &page)
 		if err != nil {
 			return nil, nil, fmt.Errorf("list the consumers of stream %s: %w", stream, err)
 		}

@@ -4,30 +4,49 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/runbook"
 )
 
 // idle looks at the messages that a stream stored since the last look. Those
-// that it sourced from another stream do not count.
+// that it sourced from another stream do not count. With a time to go by it
+// looks at the messages' own times, at the first look as at any other.
 type idle struct {
 	c *Conn
 	p idleParams
 
-	mu   sync.Mutex
-	last *uint64 // the stream's last sequence at the last look
+	mu    sync.Mutex
+	last  *uint64 // the stream's last sequence at the last look
+	quiet quiet
 }
 
 type idleParams struct {
-	On      string `param:"on,required,connection"`
-	Stream  string `param:"stream,required"`
-	Subject string `param:"subject" doc:"only messages on it; all by default"`
+	On      string         `param:"on,required,connection"`
+	Stream  string         `param:"stream,required"`
+	Subject string         `param:"subject" doc:"only messages on it; all by default"`
+	For     *time.Duration `param:"for" doc:"no message is younger than this, by its own time; without it, none came since the last look"`
+}
+
+func (p idleParams) Validate() error {
+	switch {
+	case p.For != nil && *p.For <= 0:
+		return &runbook.FieldError{Field: "for", Problem: "every stream is idle for no time", Remedy: "write how long, such as 24h"}
+	case p.Subject != "" && !validSubject(p.Subject):
+		return &runbook.FieldError{Field: "subject", Problem: "\"" + p.Subject + "\" is not a subject", Remedy: "write tokens with dots between, such as orders.>"}
+	}
+	return validStream("stream", p.Stream)
 }
 
 func newIdle(_ context.Context, c *Conn, p idleParams) (driver.Check, error) {
-	return &idle{c: c, p: p}, nil
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return &idle{c: c, p: p, quiet: quiet{c: c, stream: p.Stream, subject: strings.TrimPrefix(p.Subject, ">")}}, nil
 }
 
 // maxLook bounds how many sourced messages one look passes over.
@@ -38,8 +57,28 @@ func (i *idle) Read(ctx context.Context) evidence.Reading {
 	defer i.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	r := i.read(ctx)
-	r.Source, r.Query = i.c.String(), "STREAM.INFO and MSG.GET of "+i.p.Stream
+	r := i.read
+	if i.p.For != nil {
+		r = i.since
+	}
+	return sourced(r(ctx), i.c, "STREAM.INFO and MSG.GET of "+i.p.Stream)
+}
+
+// since goes by the messages' times.
+func (i *idle) since(ctx context.Context) evidence.Reading {
+	found, err := i.quiet.within(ctx, *i.p.For)
+	if err != nil {
+		return evidence.Unsure(err.Error())
+	}
+	bound := "no message that was not sourced for " + tidy(*i.p.For)
+	r := evidence.Passed(found.newest, bound)
+	switch {
+	case found.own != "":
+		r = evidence.Failed(found.own, bound, "stream "+i.p.Stream+" still gets messages")
+	case found.unsure != "":
+		r = evidence.Unsure("stream " + i.p.Stream + ": " + found.unsure)
+	}
+	r.Samples = found.looked
 	return r
 }
 

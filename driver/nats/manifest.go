@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,34 +12,53 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
 )
 
-// manifest says what a backup is of, and what its files must be.
+// manifest says what a backup is of, what is in it, and what its files must
+// be.
 type manifest struct {
-	Cluster  string            `json:"cluster"`
-	Account  string            `json:"account"`
-	Stream   string            `json:"stream"`
-	Taken    time.Time         `json:"taken"`
-	Messages uint64            `json:"messages"` // when it began
-	LastSeq  uint64            `json:"last_seq"`
-	SHA256   map[string]string `json:"sha256"` // by file
+	Cluster     string            `json:"cluster"`
+	Account     string            `json:"account"`
+	Stream      string            `json:"stream"`
+	Created     time.Time         `json:"created"` // when the stream was made: it is told from another of its name
+	Taken       time.Time         `json:"taken"`
+	Messages    uint64            `json:"messages"`
+	LastSeq     uint64            `json:"last_seq"`         // the stream's; the message may be gone
+	Newest      *mark             `json:"newest,omitempty"` // the last message that is in it
+	NoConsumers bool              `json:"no_consumers,omitempty"`
+	Consumers   []savedConsumer   `json:"consumers,omitempty"`
+	SHA256      map[string]string `json:"sha256"` // by file
+}
+
+// mark is one message, told from all others.
+type mark struct {
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+}
+
+// savedConsumer is how far a consumer was.
+type savedConsumer struct {
+	Name      string   `json:"name"`
+	Durable   bool     `json:"durable"`
+	Replicas  int64    `json:"replicas,omitempty"` // of its own; 0: as the stream
+	Delivered position `json:"delivered"`
+	AckFloor  position `json:"ack_floor"`
 }
 
 const manifestFile = "manifest.json"
 
 // write sums up the files in dir and puts the manifest beside them.
-func (m *manifest) write(dir string) error {
+func (m *manifest) write(ctx context.Context, dir string) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	m.SHA256 = map[string]string{}
 	for _, f := range files {
-		if m.SHA256[f.Name()], err = sum(filepath.Join(dir, f.Name())); err != nil {
+		if m.SHA256[f.Name()], err = sum(ctx, filepath.Join(dir, f.Name()), (*os.File).Sync); err != nil {
 			return err
 		}
 	}
@@ -49,45 +69,88 @@ func (m *manifest) write(dir string) error {
 	return renameio.WriteFile(filepath.Join(dir, manifestFile), append(raw, '\n'), 0o600)
 }
 
-// sum hashes a file and makes sure that it is on disk.
-func sum(path string) (string, error) {
+// sum hashes a file, unless ctx ends first; then is what to do with it after.
+func sum(ctx context.Context, path string, then func(*os.File) error) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = f.Close() }()
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if _, err := io.Copy(h, heeding{ctx, f}); err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(h.Sum(nil)), f.Sync()
+	return hex.EncodeToString(h.Sum(nil)), then(f)
 }
 
-// newest finds the newest whole backup of a stream: one whose files are what
-// its manifest says. It returns nil if there is none.
-func newest(dir, stream string) (*manifest, string, error) {
+// heeding is a reader that ends with ctx.
+type heeding struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (h heeding) Read(p []byte) (int, error) {
+	if h.ctx.Err() != nil {
+		return 0, context.Cause(h.ctx)
+	}
+	return h.r.Read(p)
+}
+
+// found is a backup in a directory.
+type found struct {
+	*manifest
+	dir string
+}
+
+func (f found) name() string { return filepath.Base(f.dir) }
+
+// backups lists those of a stream that have a manifest, the newest first.
+func backups(dir, stream string) ([]found, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("look for backups of stream %s: %w", stream, err)
+		return nil, fmt.Errorf("look for backups of stream %s: %w", stream, err)
 	}
-	slices.Reverse(entries) // their names end in the time
+	var out []found
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), stream+"-") {
+		if !e.IsDir() || e.Name()[0] == '.' { // a dot: not finished
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		if m := whole(path); m != nil && m.Stream == stream {
-			return m, path, nil
+		if m := readManifest(path); m != nil && m.Stream == stream {
+			out = append(out, found{m, path})
 		}
 	}
-	return nil, "", nil
+	slices.SortStableFunc(out, func(a, b found) int { return b.Taken.Compare(a.Taken) })
+	return out, nil
 }
 
-// whole reads a backup's manifest; nil if it, or a file, is not as it says.
-func whole(dir string) *manifest {
+// newest finds the newest whole backup of a stream among those that fit; nil
+// if there is none. damaged are newer ones that would fit, and are not whole.
+func newest(ctx context.Context, dir, stream string, fits func(*manifest) bool) (b *found, damaged []string, err error) {
+	all, err := backups(dir, stream)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, one := range all {
+		if !fits(one.manifest) {
+			continue
+		}
+		broken, err := one.broken(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if broken == "" {
+			return &one, damaged, nil
+		}
+		damaged = append(damaged, one.name()+": "+broken)
+	}
+	return nil, damaged, nil
+}
+
+func readManifest(dir string) *manifest {
 	raw, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return nil
@@ -96,10 +159,21 @@ func whole(dir string) *manifest {
 	if json.Unmarshal(raw, &m) != nil || len(m.SHA256) == 0 {
 		return nil
 	}
-	for name, want := range m.SHA256 {
-		if got, err := sum(filepath.Join(dir, name)); err != nil || got != want {
-			return nil
+	return &m
+}
+
+// broken says which file is not as the manifest has it; "" if all are.
+func (f found) broken(ctx context.Context) (string, error) {
+	for name, want := range f.SHA256 {
+		got, err := sum(ctx, filepath.Join(f.dir, filepath.Base(name)), func(*os.File) error { return nil })
+		switch {
+		case ctx.Err() != nil:
+			return "", fmt.Errorf("check backup %s: %w", f.dir, context.Cause(ctx))
+		case err != nil:
+			return err.Error(), nil
+		case got != want:
+			return name + " is not what was written: its checksum differs", nil
 		}
 	}
-	return &m
+	return "", nil
 }

@@ -57,33 +57,48 @@ func (c *Conn) nodes(ctx context.Context) (int, error) {
 func (c *Conn) answering(ctx context.Context, want int, within time.Duration) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	inbox := c.sys.NewRespInbox()
-	sub, err := c.sys.SubscribeSync(inbox)
-	if err != nil {
-		return 0, fmt.Errorf("%s: ping the nodes: %w", c, err)
-	}
-	defer func() { _ = sub.Unsubscribe() }()
-	if err := c.sys.PublishRequest("$SYS.REQ.SERVER.PING", inbox, nil); err != nil {
-		return 0, fmt.Errorf("%s: ping the nodes: %w", c, err)
-	}
 	seen := map[string]bool{}
-	for len(seen) < want {
-		m, err := sub.NextMsgWithContext(ctx)
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) {
-			break
-		}
-		if err != nil {
-			return len(seen), fmt.Errorf("%s: ping the nodes: %w", c, err)
-		}
+	err := c.everyNode(ctx, "$SYS.REQ.SERVER.PING", nil, func(data []byte) bool {
 		var pong struct {
 			Server struct {
 				ID      string `json:"id"`
 				Cluster string `json:"cluster"`
 			} `json:"server"`
 		}
-		if json.Unmarshal(m.Data, &pong) == nil && pong.Server.Cluster == c.nc.ConnectedClusterName() {
+		if json.Unmarshal(data, &pong) == nil && pong.Server.Cluster == c.nc.ConnectedClusterName() {
 			seen[pong.Server.ID] = true
 		}
+		return len(seen) < want
+	})
+	return len(seen), err
+}
+
+// everyNode puts a question to all nodes through the system account and hands
+// on each answer, as long as more is wanted, and until ctx's deadline.
+func (c *Conn) everyNode(ctx context.Context, subject string, req any, more func(data []byte) bool) error {
+	body, err := encode(req)
+	if err != nil {
+		return err
 	}
-	return len(seen), nil
+	inbox := c.sys.NewRespInbox()
+	sub, err := c.sys.SubscribeSync(inbox)
+	if err != nil {
+		return fmt.Errorf("%s: ask the nodes: %w", c, err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := c.sys.PublishRequest(subject, inbox, body); err != nil {
+		return fmt.Errorf("%s: ask the nodes: %w", c, err)
+	}
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: ask the nodes: %w", c, err)
+		}
+		if !more(m.Data) {
+			return nil
+		}
+	}
 }

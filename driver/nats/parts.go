@@ -15,6 +15,8 @@ func Parts() []driver.Part {
 		driver.Acts(driver.About{Name: "nats.probe", On: kind, Resumable: true, Doc: "Publishes a marked test message, sees it stored and acknowledged, and removes it, and only it."}, newProbe),
 		driver.Acts(driver.About{Name: "nats.purge", On: kind, Resumable: true, Irreversible: true, Doc: "Removes a stream's messages by subject, those that are there when it starts."}, newPurge),
 		driver.Acts(driver.About{Name: "nats.backup", On: kind, Doc: "Takes a snapshot of a stream with its consumers into a directory, with a manifest and checksums."}, newBackup),
+		driver.Acts(driver.About{Name: "nats.restore", On: kind, Resumable: true, Doc: "Brings back a stream that does not exist from a backup: configuration, messages with their sequences, consumers as far as they were."}, newRestore),
+		driver.Acts(driver.About{Name: "nats.delete", On: kind, Resumable: true, Irreversible: true, Doc: "Deletes a stream that owns no subjects, whose consumers have finished and which no stream copies from, for good."}, newDelete),
 
 		driver.Checks(driver.About{Name: "nats.healthy", On: kind, Doc: "All nodes answer, there is a meta leader, and every stream and consumer has a leader and current replicas."}, newHealthy),
 		driver.Checks(driver.About{Name: "nats.stream", On: kind, Doc: "A stream exists and is as expected."}, newStreamCheck),
@@ -22,6 +24,9 @@ func Parts() []driver.Part {
 		driver.Checks(driver.About{Name: "nats.flow", On: kind, Doc: "Messages of a stream, or of its consumer, advance."}, newFlow),
 		driver.Checks(driver.About{Name: "nats.lag", On: kind, Doc: "Messages that a consumer has yet to finish, delivered ones included, are few."}, newLag),
 		driver.Checks(driver.About{Name: "nats.drained", On: kind, Doc: "Consumers have finished everything: nothing pending, nothing delivered and unacknowledged."}, newDrained),
-		driver.Checks(driver.About{Name: "nats.idle", On: kind, Doc: "No message arrived since the last look, those sourced from another stream not counted."}, newIdle),
+		driver.Checks(driver.About{Name: "nats.idle", On: kind, Doc: "No message arrived for a time, or since the last look, those sourced from another stream not counted."}, newIdle),
+		driver.Checks(driver.About{Name: "nats.latency", On: kind, Doc: "Round trips to all nodes are short."}, newLatency),
+		driver.Checks(driver.About{Name: "nats.absent", On: kind, Doc: "Streams and consumers do not exist."}, newAbsent),
+		driver.Checks(driver.About{Name: "nats.streams", On: kind, Doc: "The account has exactly these streams."}, newStreamsCheck),
 	}
 }

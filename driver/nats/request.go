@@ -48,12 +48,13 @@ func passing(err error) bool {
 }
 
 const (
-	callTimeout = 10 * time.Second       // for one request with all its attempts, unless ctx ends earlier
-	attempt     = 2 * time.Second        // for one attempt
-	firstAsk    = 250 * time.Millisecond // for the first attempt of a question
-	again       = 20 * time.Millisecond  // between attempts
-	rarely      = 100 * time.Millisecond // between looks at what is long in coming
-	grace       = 100 * time.Millisecond // for what must still be done after ctx was cancelled
+	callTimeout = 10 * time.Second        // for one request with all its attempts, unless ctx ends earlier
+	attempt     = 2 * time.Second         // for one attempt
+	listAsk     = 4500 * time.Millisecond // for a list: the server waits 4 s for leaders that do not answer
+	firstAsk    = 250 * time.Millisecond  // for the first attempt of a question
+	again       = 20 * time.Millisecond   // between attempts
+	rarely      = 100 * time.Millisecond  // between looks at what is long in coming
+	grace       = 100 * time.Millisecond  // for what must still be done after ctx was cancelled
 )
 
 // ask puts a question, which changes nothing. Some stay unanswered, such as
@@ -61,6 +62,11 @@ const (
 // short.
 func (c *Conn) ask(ctx context.Context, subject string, req, reply any) error {
 	return c.send(ctx, read, firstAsk, subject, req, reply)
+}
+
+// askList asks for a list, which comes late when some leader does not answer.
+func (c *Conn) askList(ctx context.Context, subject string, req, reply any) error {
+	return c.send(ctx, read, listAsk, subject, req, reply)
 }
 
 // tell makes a change that is safe to make twice. Effect.Mine is asked before
@@ -82,7 +88,7 @@ func (c *Conn) send(ctx context.Context, mine func() error, patience time.Durati
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("no answer within %s", callTimeout))
 	defer cancel()
 	var last error
-	for ; ; patience = min(2*patience, attempt) {
+	for ; ; patience = max(patience, min(2*patience, attempt)) {
 		if err := mine(); err != nil {
 			return fmt.Errorf("%s: %w", c, err)
 		}

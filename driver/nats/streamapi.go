@@ -16,6 +16,8 @@ type streamInfo struct {
 	Config  config       `json:"config"`
 	State   streamState  `json:"state"`
 	Cluster *clusterInfo `json:"cluster"`
+	Created time.Time    `json:"created"`
+	Now     time.Time    `json:"ts"` // by the server's clock
 }
 
 type streamState struct {
@@ -24,6 +26,7 @@ type streamState struct {
 	FirstSeq  uint64    `json:"first_seq"`
 	FirstTime time.Time `json:"first_ts"`
 	LastSeq   uint64    `json:"last_seq"`
+	LastTime  time.Time `json:"last_ts"` // when it was stored, also if it is gone
 }
 
 type clusterInfo struct {
@@ -112,7 +115,7 @@ func (c *Conn) streams(ctx context.Context) (all []streamInfo, missing []string,
 			Missing []string          `json:"missing"`
 			Offline map[string]string `json:"offline"`
 		}
-		if err := c.ask(ctx, "$JS.API.STREAM.LIST", map[string]int{"offset": len(all) + len(missing)}, &page); err != nil {
+		if err := c.askList(ctx, "$JS.API.STREAM.LIST", map[string]int{"offset": len(all) + len(missing)}, &page); err != nil {
 			return nil, nil, fmt.Errorf("list the streams of account %s: %w", c.account, err)
 		}
 		all = append(all, page.Streams...)
@@ -126,10 +129,38 @@ func (c *Conn) streams(ctx context.Context) (all []streamInfo, missing []string,
 	}
 }
 
+// streamNames lists the names that are taken in the account. The meta leader
+// answers, so that streams without a leader are among them, and such as are
+// being restored.
+func (c *Conn) streamNames(ctx context.Context) ([]string, error) {
+	names, err := c.names(ctx, "$JS.API.STREAM.NAMES", "streams")
+	if err != nil {
+		return nil, fmt.Errorf("list the streams of account %s: %w", c.account, err)
+	}
+	return names, nil
+}
+
+// names reads a list of names page by page.
+func (c *Conn) names(ctx context.Context, subject, key string) ([]string, error) {
+	names := []string{}
+	for {
+		var page map[string]json.RawMessage
+		if err := c.ask(ctx, subject, map[string]int{"offset": len(names)}, &page); err != nil {
+			return nil, err
+		}
+		some := list(page[key])
+		names = append(names, some...)
+		if len(some) == 0 || int64(len(names)) >= number(page["total"]) {
+			return sorted(names), nil
+		}
+	}
+}
+
 // message is a stored message.
 type message struct {
 	Subject string
 	Seq     uint64
+	Time    time.Time
 	Header  string // as on the wire
 	Data    []byte
 }
@@ -149,10 +180,11 @@ func (m *message) header(name string) string {
 func (c *Conn) message(ctx context.Context, stream string, req map[string]any) (*message, error) {
 	var reply struct {
 		Message struct {
-			Subject string `json:"subject"`
-			Seq     uint64 `json:"seq"`
-			Header  string `json:"hdrs"`
-			Data    []byte `json:"data"`
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Time    time.Time `json:"time"`
+			Header  string    `json:"hdrs"`
+			Data    []byte    `json:"data"`
 		} `json:"message"`
 	}
 	err := c.ask(ctx, "$JS.API.STREAM.MSG.GET."+stream, req, &reply)
@@ -167,7 +199,7 @@ func (c *Conn) message(ctx context.Context, stream string, req map[string]any) (
 	if err != nil {
 		return nil, fmt.Errorf("headers of message %d of stream %s: %w", m.Seq, stream, err)
 	}
-	return &message{m.Subject, m.Seq, string(header), m.Data}, nil
+	return &message{m.Subject, m.Seq, m.Time, string(header), m.Data}, nil
 }
 
 func (c *Conn) deleteMessage(ctx context.Context, mine func() error, stream string, seq uint64) error {

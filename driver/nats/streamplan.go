@@ -51,6 +51,10 @@ func (c *Conn) survey(ctx context.Context) (state.State, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.surveyed(all, missing)
+}
+
+func (c *Conn) surveyed(all []streamInfo, missing []string) (state.State, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("%s: the leaders of streams %s do not answer, so their subjects are not known", c, quoted(missing))
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/segue-run/segue/runbook"
 )
 
 // closedSubject stands for "no subjects": JetStream would silently put the
@@ -117,6 +119,14 @@ func validSubject(s string) bool {
 		}
 	}
 	return true
+}
+
+// validStream refuses what cannot be a stream's name; field is the parameter.
+func validStream(field, name string) error {
+	if name == "" || strings.ContainsAny(name, " \t\r\n\f.*>/\\") {
+		return &runbook.FieldError{Field: field, Problem: "\"" + name + "\" is not a stream's name", Remedy: "write it without spaces, dots, wildcards and slashes, such as ORDERS"}
+	}
+	return nil
 }
 
 func quoted(set []string) string { return strings.Join(set, ", ") }
