@@ -16,7 +16,9 @@ func Parts() []driver.Part {
 	return []driver.Part{
 		driver.Connects(driver.About{Name: kind, Doc: "A Prometheus server, or what speaks its HTTP API."},
 			func(_ context.Context, p connParams) (*Server, error) { return open(p) }),
+		baselineAction(),
 		promqlCheck(),
+		nearCheck(),
 		metricsCheck(),
 		ratioCheck(),
 	}

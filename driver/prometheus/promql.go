@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,37 +58,46 @@ func (p *promql) Read(ctx context.Context) evidence.Reading {
 }
 
 func (p *promql) read(ctx context.Context) evidence.Reading {
-	all, err := p.server.query(ctx, p.query)
+	all, err := p.server.instant(ctx, p.query, p.maxAge)
 	if err != nil {
 		return evidence.Unsure(err.Error())
-	}
-	for _, s := range all {
-		if s.isRange {
-			return evidence.Unsure("the query gives a range of samples: ask for one instant")
-		}
-	}
-	if _, err := parseSelector(p.query); err == nil && len(all) > 0 {
-		old, err := p.stale(ctx)
-		if err != nil {
-			return evidence.Unsure("age of the samples: " + err.Error())
-		}
-		if old > p.maxAge {
-			return evidence.Unsure(fmt.Sprintf("stale: the newest sample is %s old, and at most %s is taken", old.Round(time.Second), p.maxAge))
-		}
 	}
 	return p.bound.judge(all)
 }
 
+// instant asks for one instant and refuses samples that are too old.
+func (s *Server) instant(ctx context.Context, query string, maxAge time.Duration) ([]series, error) {
+	all, err := s.query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range all {
+		if one.isRange {
+			return nil, errors.New("the query gives a range of samples: ask for one instant")
+		}
+	}
+	if _, err := parseSelector(query); err == nil && len(all) > 0 {
+		old, err := s.stale(ctx, query)
+		if err != nil {
+			return nil, fmt.Errorf("age of the samples: %w", err)
+		}
+		if old > maxAge {
+			return nil, fmt.Errorf("stale: the newest sample is %s old, and at most %s is taken", old.Round(time.Second), maxAge)
+		}
+	}
+	return all, nil
+}
+
 // stale is the age of the oldest series' newest sample: an instant query
 // itself takes samples of up to five minutes ago for present ones.
-func (p *promql) stale(ctx context.Context) (time.Duration, error) {
-	ages, err := p.server.query(ctx, "time() - timestamp("+p.query+")")
+func (s *Server) stale(ctx context.Context, query string) (time.Duration, error) {
+	ages, err := s.query(ctx, "time() - timestamp("+query+")")
 	if err != nil {
 		return 0, err
 	}
 	var oldest time.Duration
-	for _, s := range ages {
-		oldest = max(oldest, time.Duration(s.last().value*float64(time.Second)))
+	for _, one := range ages {
+		oldest = max(oldest, time.Duration(one.last().value*float64(time.Second)))
 	}
 	return oldest, nil
 }
