@@ -21,6 +21,8 @@ func Parts() []driver.Part {
 		pingCheck(),
 		poolCheck(),
 		backupCheck(),
+		backupAction(),
+		restoreAction(),
 		changeAction(),
 		irreversibleAction(),
 	}
