@@ -2,171 +2,242 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
+	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/segue-run/segue/driver"
-	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/runbook"
+	"github.com/segue-run/segue/state"
 )
 
+// backup dumps the connection's database into a file, <to>/<database>-<time>.dump,
+// that appears whole, with a manifest beside it, or not at all. It owns that
+// there is a whole one that is younger than fresh, and shows it only then: a
+// backup that grows old is nobody's drift.
+type backup struct {
+	db  *DB
+	p   backupParams
+	dir string // the real path of to
+	id  string
+}
+
 type backupParams struct {
-	On        string        `param:"on,connection" doc:"The database that query asks."`
-	Dir       string        `param:"dir" doc:"The directory, with all below it, where the backups are files."`
-	Pattern   string        `param:"pattern" doc:"Which of the files are backups: *.dump, daily/*.tar." default:"*"`
-	Query     string        `param:"query" doc:"A query whose first column is when each backup was done."`
-	NewerThan time.Duration `param:"newer-than" doc:"The bound of the newest backup's age." default:"6h"`
+	On          string         `param:"on,required,connection"`
+	To          string         `param:"to,required" doc:"The directory that backups are in; it is made when it is missing."`
+	Fresh       *time.Duration `param:"fresh" default:"10m" doc:"A backup that is younger is good enough: none is taken."`
+	Format      string         `param:"format" enum:"custom" default:"custom" doc:"The format of pg_dump."`
+	Rows        *bool          `param:"rows" default:"true" doc:"Counts each table's rows as they are in the dump, so that a restore is proved by them."`
+	LockTimeout time.Duration  `param:"lock-timeout" default:"30s" doc:"How long it may wait for a table that somebody has locked against readers."`
 }
 
 // Validate implements what types cannot say.
 func (p backupParams) Validate() error {
 	switch {
-	case (p.Dir == "") == (p.Query == ""):
-		return &runbook.FieldError{Field: "dir", Problem: "the backups are found either in dir or by query", Remedy: "give one of dir and query"}
-	case p.Query != "" && p.On == "":
-		return &runbook.FieldError{Field: "on", Problem: "query needs a database to ask", Remedy: "name the connection in on"}
-	}
-	if _, err := path.Match(p.Pattern, ""); err != nil {
-		return &runbook.FieldError{Field: "pattern", Problem: fmt.Sprintf("%q is no pattern", p.Pattern), Remedy: "write it like *.dump"}
+	case p.To == "":
+		return &runbook.FieldError{Field: "to", Problem: "there is no directory", Remedy: "name the one that backups are to be in"}
+	case p.Fresh != nil && *p.Fresh < 0:
+		return &runbook.FieldError{Field: "fresh", Problem: "no backup is younger than that", Remedy: "give 0s to take one each time"}
+	case p.LockTimeout < 0:
+		return &runbook.FieldError{Field: "lock-timeout", Problem: "a wait is not below zero", Remedy: "leave it out for 30s"}
 	}
 	return nil
 }
 
-// backupAge measures how old the newest of all backups is.
-type backupAge struct {
-	db *DB
-	p  backupParams
+func backupAction() driver.Part {
+	return driver.Acts(driver.About{
+		Name: "postgres.backup", On: kind,
+		Doc: "Dumps the database into a directory, proved readable, with a manifest and checksum. Writers go on; ALTER TABLE waits. For large ones give the step a timeout.",
+	}, newBackup)
 }
 
-func backupCheck() driver.Part {
-	return driver.Checks(driver.About{
-		Name: "postgres.backup-age", On: kind,
-		Doc: "The newest backup, by files in a directory or by a query, is younger than a bound. Fails when there is none.",
-	}, func(_ context.Context, db *DB, p backupParams) (driver.Check, error) {
-		if err := p.Validate(); err != nil {
-			return nil, err
-		}
-		if p.NewerThan == 0 {
-			p.NewerThan = 6 * time.Hour
-		}
-		if p.Pattern == "" {
-			p.Pattern = "*"
-		}
-		return &backupAge{db, p}, nil
-	})
-}
-
-// A found backup: when it was done, what it is, and what time it is there.
-type found struct {
-	newest, now time.Time
-	what        string
-	count       int64
-}
-
-func (b *backupAge) Read(ctx context.Context) evidence.Reading {
-	bound := "newer than " + b.p.NewerThan.String()
-	search, source, query := b.files, "directory "+b.p.Dir, b.p.Pattern
-	if b.p.Query != "" {
-		search, source, query = b.rows, b.db.String(), b.p.Query
+func newBackup(_ context.Context, db *DB, p backupParams) (driver.Action, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
 	}
-	f, err := search(ctx)
-	age := f.now.Sub(f.newest).Round(time.Second)
-	var r evidence.Reading
-	switch {
-	case err != nil:
-		r = evidence.Unsure(err.Error())
-	case f.count == 0:
-		r = evidence.Failed("no backup", bound, "there is no backup at all")
-	case age < -time.Minute:
-		r = evidence.Unsure(fmt.Sprintf("the newest backup%s is %s in the future: a clock is wrong", f.what, -age))
-	case age >= b.p.NewerThan:
-		r = evidence.Failed(age.String(), bound, fmt.Sprintf("the newest of %d backups%s is %s old", f.count, f.what, age))
-	default:
-		r = evidence.Passed(max(age, 0).String(), bound)
-	}
-	r.Bound, r.Source, r.Query, r.Samples = bound, source, query, f.count
-	return r
-}
-
-// files looks at what is not empty: an empty file is a backup that failed.
-func (b *backupAge) files(ctx context.Context) (found, error) {
-	f := found{now: time.Now()}
-	whole := path.Dir(b.p.Pattern) != "."
-	err := fs.WalkDir(os.DirFS(b.p.Dir), ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		subject := name
-		if !whole {
-			subject = path.Base(name)
-		}
-		if hit, _ := path.Match(b.p.Pattern, subject); !hit || !e.Type().IsRegular() {
-			return nil
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) { // rotated away meanwhile
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if info.Size() > 0 {
-			f.add(info.ModTime(), " ("+name+")")
-		}
-		return nil
-	})
+	dir, err := realPath(p.To)
 	if err != nil {
-		return found{}, fmt.Errorf("look for backups in %s: %w", b.p.Dir, err)
+		return nil, fmt.Errorf("backup of %s: %w", db, err)
 	}
-	return f, nil
+	if p.LockTimeout == 0 {
+		p.LockTimeout = 30 * time.Second
+	}
+	return &backup{db: db, p: p, dir: dir, id: backupsID(dir, db.name)}, nil
 }
 
-// rows asks the database, and tells the age by the database's clock.
-func (b *backupAge) rows(ctx context.Context) (found, error) {
-	var f found
-	err := b.db.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		f = found{}
-		if err := tx.QueryRow(ctx, "select clock_timestamp()").Scan(&f.now); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, b.p.Query)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			values, err := rows.Values()
-			if err != nil {
-				return err
-			}
-			if len(values) == 0 {
-				return fmt.Errorf("%w: the query has no column", errAnswer)
-			}
-			switch at := values[0].(type) {
-			case time.Time:
-				f.add(at, "")
-			case nil:
-			default:
-				return fmt.Errorf("%w: the query's first column is %v, not a timestamp", errAnswer, at)
-			}
-		}
-		return rows.Err()
-	})
-	return f, err
+// backupsID is the identity of a database's backups in a directory.
+func backupsID(dir, database string) string {
+	return "file:" + filepath.Join(dir, fileName(database))
 }
 
-func (f *found) add(at time.Time, what string) {
-	f.count++
-	if f.count == 1 || at.After(f.newest) {
-		f.newest, f.what = at, what
+// realPath follows links in the part of a path that exists.
+func realPath(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
 	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real, nil
+	}
+	parent := filepath.Dir(abs)
+	if parent == abs {
+		return abs, nil
+	}
+	real, err := realPath(parent)
+	return filepath.Join(real, filepath.Base(abs)), err
+}
+
+func (a *backup) Resources() []driver.Resource {
+	return []driver.Resource{{ID: a.id, Name: "backups of database " + a.db.name + " in " + a.dir}}
+}
+
+func (a *backup) fresh() time.Duration {
+	if a.p.Fresh != nil {
+		return *a.p.Fresh
+	}
+	return 10 * time.Minute
+}
+
+func (a *backup) Observe(ctx context.Context) (state.State, error) {
+	id, err := a.db.ID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, err := dumps(a.dir, a.db.name)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		m, err := readManifest(a.dir, name)
+		if err != nil || m.Identity != id || time.Until(m.Taken) > time.Minute { // by a clock that is wrong
+			continue
+		}
+		if time.Since(m.Taken) >= a.fresh() {
+			break // the others are older, and not worth summing up
+		}
+		if _, err := whole(ctx, a.dir, name, &a.db.sums); err == nil {
+			return a.state(true), nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("look whether backup %s is whole: %w", name, context.Cause(ctx))
+		}
+	}
+	return a.state(false), nil
+}
+
+func (a *backup) state(present bool) state.State {
+	if !present {
+		return state.State{a.id: {}}
+	}
+	return state.State{a.id: {"backup": json.RawMessage("true")}}
+}
+
+// Survey reads whether there is a pg_dump for the server.
+func (a *backup) Survey(ctx context.Context) (state.State, error) {
+	p, err := a.db.place(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return state.Of(a.id, a.db.tools(ctx, p.Major)), nil
+}
+
+// tools is what a survey finds of client programs.
+type tools struct {
+	None   string `json:"no-client,omitempty"` // why there are none
+	Remedy string `json:"no-client-remedy,omitempty"`
+}
+
+func (db *DB) tools(ctx context.Context, major int) tools {
+	if _, err := db.client(ctx, major); err != nil {
+		return tools{err.Error(), clientRemedy(major)}
+	}
+	return tools{}
+}
+
+func (t tools) refusal(db *DB) error {
+	if t.None == "" {
+		return nil
+	}
+	return &driver.Refusal{System: db.String(), Reason: t.None, Remedy: t.Remedy}
+}
+
+// Plan plans without knowing the programs.
+func (a *backup) Plan(before state.State) (state.State, error) {
+	return a.PlanAmong(before, state.State{})
+}
+
+// PlanAmong refuses a backup that no program could take.
+func (a *backup) PlanAmong(before, others state.State) (state.State, error) {
+	var t tools
+	if _, err := others.Decode(a.id, &t); err != nil {
+		return nil, err
+	}
+	if err := t.refusal(a.db); err != nil && len(before[a.id]) == 0 {
+		return nil, err
+	}
+	return a.state(true), nil
+}
+
+// backupCursor names the file that is about to appear.
+type backupCursor struct {
+	File string `json:"file"`
+}
+
+// Undo leaves the backup: it is a copy, and data. What is half-done goes.
+func (a *backup) Undo(_ context.Context, e driver.Effect) error {
+	if len(e.Before[a.id]) > 0 {
+		return nil
+	}
+	if err := a.tidy(e.Mine); err != nil {
+		return err
+	}
+	var c backupCursor
+	if len(e.Cursor) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(e.Cursor, &c); err != nil {
+		return fmt.Errorf("read the cursor of the backup: %w", err)
+	}
+	path := filepath.Join(a.dir, c.File)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("look for the backup: %w", err)
+	}
+	if err := e.Mine(); err != nil { // it is for whoever holds the lease to report
+		return err
+	}
+	return &driver.Kept{
+		What:   "backup " + path,
+		Cost:   "a copy of database " + a.db.name + " as it was; it is in nobody's way",
+		Hint:   "rm " + path + " " + path + manifestEnding,
+		Fields: map[string][]string{a.id: {"*"}},
+	}
+}
+
+// tidy removes what a killed process left half-done.
+func (a *backup) tidy(mine func() error) error {
+	entries, err := os.ReadDir(a.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for what is left of backups: %w", err)
+	}
+	for _, e := range entries {
+		if !isPartial(e.Name(), a.db.name) {
+			continue
+		}
+		if err := mine(); err != nil {
+			return err
+		}
+		if err := os.Remove(filepath.Join(a.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what is left of a backup: %w", err)
+		}
+	}
+	return nil
 }

@@ -37,7 +37,7 @@ func TestChecksOfAServerThatStopsOrHangs(t *testing.T) {
 		if r := (&poolUse{db, 80}).Read(t.Context()); r.Verdict != pool {
 			t.Errorf("pool: %+v, want %v", r, pool)
 		}
-		if r := (&backupAge{db, backupParams{Query: "select now()", NewerThan: time.Hour}}).Read(t.Context()); r.Verdict != age {
+		if r := (&backupAge{db, backupAgeParams{Query: "select now()", NewerThan: time.Hour}}).Read(t.Context()); r.Verdict != age {
 			t.Errorf("backup-age: %+v, want %v", r, age)
 		}
 	}
@@ -130,7 +130,7 @@ func TestBackupAgeByFilesCountsTheNewest(t *testing.T) {
 			if c.pattern == "gone" {
 				dir = filepath.Join(dir, "gone")
 			}
-			r := (&backupAge{nil, backupParams{Dir: dir, Pattern: c.pattern, NewerThan: 6 * time.Hour}}).Read(t.Context())
+			r := (&backupAge{nil, backupAgeParams{Dir: dir, Pattern: c.pattern, NewerThan: 6 * time.Hour}}).Read(t.Context())
 			if r.Verdict != c.want || !strings.Contains(r.Detail, c.detail) {
 				t.Errorf("%+v, want %v because %q", r, c.want, c.detail)
 			}
@@ -155,7 +155,7 @@ func TestBackupAgeByQueryCountsTheNewest(t *testing.T) {
 		"a timestamp without time zone": {"select (now() at time zone 'UTC') - interval '1 hour'", evidence.Pass},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := (&backupAge{db, backupParams{Query: c.query, NewerThan: 6 * time.Hour}}).Read(t.Context())
+			r := (&backupAge{db, backupAgeParams{Query: c.query, NewerThan: 6 * time.Hour}}).Read(t.Context())
 			if r.Verdict != c.want {
 				t.Errorf("%+v, want %v", r, c.want)
 			}
@@ -165,15 +165,15 @@ func TestBackupAgeByQueryCountsTheNewest(t *testing.T) {
 
 func TestBackupParamsNeedOneSource(t *testing.T) {
 	for name, c := range map[string]struct {
-		p    backupParams
+		p    backupAgeParams
 		want string
 	}{
-		"a directory":            {backupParams{Dir: "/b"}, ""},
-		"a query":                {backupParams{On: "db", Query: "select 1"}, ""},
-		"neither":                {backupParams{}, "dir: the backups are found either in dir or by query"},
-		"both":                   {backupParams{Dir: "/b", On: "db", Query: "select 1"}, "dir: the backups are found either in dir or by query"},
-		"a query of nobody":      {backupParams{Query: "select 1"}, "on: query needs a database to ask"},
-		"a pattern that is none": {backupParams{Dir: "/b", Pattern: "[a"}, `pattern: "[a" is no pattern`},
+		"a directory":            {backupAgeParams{Dir: "/b"}, ""},
+		"a query":                {backupAgeParams{On: "db", Query: "select 1"}, ""},
+		"neither":                {backupAgeParams{}, "dir: the backups are found either in dir or by query"},
+		"both":                   {backupAgeParams{Dir: "/b", On: "db", Query: "select 1"}, "dir: the backups are found either in dir or by query"},
+		"a query of nobody":      {backupAgeParams{Query: "select 1"}, "on: query needs a database to ask"},
+		"a pattern that is none": {backupAgeParams{Dir: "/b", Pattern: "[a"}, `pattern: "[a" is no pattern`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""

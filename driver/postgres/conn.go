@@ -20,14 +20,22 @@ type connParams struct {
 	Timeout time.Duration `param:"timeout" doc:"How long a statement, or the wait for a connection, may take." default:"10s"`
 }
 
-const defaultTimeout = 10 * time.Second
+const (
+	defaultTimeout = 10 * time.Second
+	// closing is how long a goodbye to a server that hangs may take.
+	closing = time.Second
+)
 
 // DB is a connection to one database.
 type DB struct {
 	pool    *pgxpool.Pool
 	timeout time.Duration
+	name    string // of the database, as the URL has it
 	where   string // for people: host:port/database
 	secret  secret
+	// programs are patterns of where pg_dump and pg_restore are, before PATH.
+	programs []string
+	sums     sums
 
 	mu sync.Mutex
 	id string // canonical, once it is known
@@ -56,8 +64,11 @@ func open(ctx context.Context, p connParams) (*DB, error) {
 		return nil, badURL(p.URL, err)
 	}
 	c := cfg.ConnConfig
+	if c.Database == "" { // as the server has it
+		c.Database = c.User
+	}
 	return &DB{
-		pool: pool, timeout: p.Timeout, secret: secret(c.Password),
+		pool: pool, timeout: p.Timeout, secret: secret(c.Password), programs: clientDirs(), name: c.Database,
 		where: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) + "/" + c.Database,
 	}, nil
 }
@@ -73,7 +84,7 @@ func (db *DB) Close() error {
 	select {
 	case <-closed:
 		return nil
-	case <-time.After(time.Second):
+	case <-time.After(closing):
 		return fmt.Errorf("%s does not let its connections go", db)
 	}
 }

@@ -16,6 +16,8 @@ func Parts() []driver.Part {
 		pingCheck(),
 		poolCheck(),
 		backupCheck(),
+		backupAction(),
+		restoreAction(),
 		changeAction(),
 		irreversibleAction(),
 	}
