@@ -33,8 +33,8 @@ type setting struct {
 }
 
 // change sets parts of a service's definition. It owns these parts, and which
-// replicas are stopped: none, but those that the project defines as disabled
-// and nobody has started. These get the parts and stay stopped.
+// replicas are stopped: none, but those that were and that the project defines
+// as disabled. These get the parts and stay stopped, for process.scale to start.
 type change struct {
 	conn     *Conn
 	p        rolling

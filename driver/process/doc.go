@@ -13,9 +13,9 @@
 // the orchestrator's word must do.
 //
 // How many replicas run is process.scale's: it starts and stops what is defined,
-// and defines nothing. What the project defines as disabled, and nobody has
-// started, the other actions change without starting it, so a service can be
-// made ready and then scaled up. They all own the same field, which replicas are
+// and defines nothing. What the project defines as disabled, and is stopped, the
+// other actions change without starting it, so a service can be made ready and
+// then scaled up. They all own the same field, which replicas are
 // stopped, so what one leaves is no drift to another, and steps that are undone
 // in reverse find it as they left it. process.remove takes a stopped service out.
 //

@@ -114,9 +114,7 @@ func TestLinesThatWereMissedMakeTheWatchBeginAnew(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	l := &logsCheck{p: logsParams{Never: "ERROR", For: time.Minute}, heard: map[string]*voice{}, now: func() time.Time { return now }}
-	var err error
-	l.line, err = regexp.Compile("ERROR")
-	check(t, err)
+	l.line = regexp.MustCompile("ERROR")
 	look := func(pid, updates int, lines string, want evidence.Verdict, detail string) {
 		t.Helper()
 		r := l.never([]tail{{status{Name: "web", Status: "Running", Running: true, PID: pid}, updates, strings.Split(lines, " ")}})
@@ -144,9 +142,7 @@ func TestWhatWasSaidStaysSaidWhenItsLineIsGone(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	l := &logsCheck{p: logsParams{Says: "bound", Within: time.Minute}, heard: map[string]*voice{}, now: func() time.Time { return now }}
-	var err error
-	l.line, err = regexp.Compile("bound")
-	check(t, err)
+	l.line = regexp.MustCompile("bound")
 	for i, lines := range []string{"bound a", "b c", "d e"} {
 		r := l.saying([]tail{{status{Name: "web", Status: "Running", Running: true, PID: 1}, 0, strings.Fields(lines)}})
 		if r.Verdict != evidence.Pass {

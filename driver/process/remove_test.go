@@ -41,10 +41,12 @@ func TestRemoveTakesTheServiceAndTouchesNobodyElse(t *testing.T) {
 	for i := range green {
 		green[i].Namespace = "normalize" // green is not to be taken for blue when that is gone
 	}
-	shell := processtest.Process{Name: "shell", Command: "while :; do sleep 1; done", Restart: map[string]string{"restart": "always"},
-		Readiness: map[string]any{"exec": map[string]string{"command": "true"}}, Namespace: "other"}
-	copies := processtest.Process{Name: "idle", Replicas: 2, Entrypoint: []string{"sleep"}, Environment: []string{"A=1"}}
-	copies.Entrypoint = append(copies.Entrypoint, "1000")
+	shell := processtest.Process{
+		Name: "shell", Namespace: "other", Command: "while :; do sleep 1; done",
+		Restart:   map[string]string{"restart": "always"},
+		Readiness: map[string]any{"exec": map[string]string{"command": "true"}},
+	}
+	copies := processtest.Process{Name: "idle", Replicas: 2, Entrypoint: []string{"sleep", "1000"}, Environment: []string{"A=1"}}
 	o := processtest.Start(t, slices.Concat(blue, processtest.Disabled(green), []processtest.Process{shell, copies})...)
 	o.AwaitHealthyOnly(t, "normalize-0", "normalize-1")
 	c := connect(t, o)
