@@ -224,10 +224,13 @@ func (w *walk) nodeAway(t *testing.T) {
 
 func (w *walk) deadLetterAll(t *testing.T) {
 	r := w.load(t, "dead", 100, func(ctx context.Context) {
+		dlq, err := w.js.Stream(ctx, event.StreamDLQ)
+		check(t, err)
+		before := dlq.CachedInfo().State.Msgs
 		check(t, w.sys.DeadLetterAll(ctx, true))
 		w.await(t, "dead letters", func() bool {
-			s, err := w.js.Stream(ctx, event.StreamDLQ)
-			return err == nil && s.CachedInfo().State.Msgs > 50
+			info, err := dlq.Info(ctx)
+			return err == nil && info.State.Msgs > before+50
 		})
 		check(t, w.sys.DeadLetterAll(ctx, false))
 	})
