@@ -41,12 +41,12 @@ func (db *DB) Execute(ctx context.Context, mine func() error, statements []strin
 	return affected, err
 }
 
-var place = regexp.MustCompile(`\$([0-9]+)`)
+var placeholder = regexp.MustCompile(`\$([0-9]+)`)
 
 // places is how many arguments a statement has places for: its highest $n.
 func places(statement string) int {
 	most := 0
-	for _, m := range place.FindAllStringSubmatch(statement, -1) {
+	for _, m := range placeholder.FindAllStringSubmatch(statement, -1) {
 		n, err := strconv.Atoi(m[1])
 		if err == nil {
 			most = max(most, n)
