@@ -12,6 +12,9 @@ import (
 // MaxText is how many bytes a template may have.
 const MaxText = 64 << 10
 
+// maxErrors is how many errors of one template are told.
+const maxErrors = 50
+
 // A Template is a text that was found to be right, but for the names of inputs
 // and checks in it.
 type Template struct {
@@ -82,11 +85,16 @@ type compiler struct {
 	loops    int
 }
 
-func (c *compiler) fault(at parse.Pos, problem, remedy string) *Error {
+func (c *compiler) fault(at parse.Pos, problem, remedy string) {
+	c.misnamed(at, problem, remedy, "", nil)
+}
+
+// misnamed records an error about a name that is none of those known.
+func (c *compiler) misnamed(at parse.Pos, problem, remedy, wrong string, known []string) {
 	line, column := Place(c.src, int(at))
-	e := &Error{Line: line, Column: column, Problem: problem, Remedy: remedy}
-	c.errs = append(c.errs, e)
-	return e
+	if len(c.errs) < maxErrors {
+		c.errs = append(c.errs, &Error{Line: line, Column: column, Problem: problem, Remedy: remedy, Wrong: wrong, Known: known})
+	}
 }
 
 // Place is the line and the column, in characters, of an offset in a text.

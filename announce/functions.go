@@ -34,8 +34,8 @@ func functions() map[string]function {
 func (c *compiler) call(fn *parse.IdentifierNode, args []parse.Node, piped bool, last reflect.Type, s scope) reflect.Type {
 	f, ok := functions()[fn.Ident]
 	if !ok {
-		e := c.fault(fn.Pos, "templates have no function "+fn.Ident, "write one of "+orList(slices.Sorted(maps.Keys(functions()))))
-		e.Wrong, e.Known = fn.Ident, slices.Sorted(maps.Keys(functions()))
+		known := slices.Sorted(maps.Keys(functions()))
+		c.misnamed(fn.Pos, "templates have no function "+fn.Ident, "write one of "+orList(known), fn.Ident, known)
 		return nil
 	}
 	n := len(args)
@@ -104,7 +104,7 @@ func common(fn string, types []reflect.Type) reflect.Type {
 
 func arguments(least, most int) string {
 	switch {
-	case least == most && least == 1:
+	case most == 1:
 		return "one argument"
 	case least == most:
 		return fmt.Sprintf("%d arguments", least)
@@ -118,10 +118,12 @@ func sampleArguments(n int) string {
 	return strings.Repeat(` "…"`, n)
 }
 
-// calls are the functions as they are called. None makes a text without bounds.
+// calls are the functions as they are called, in one filling: all texts that
+// they make have a bound in common.
 func calls(inputs func(string) string, figures func(string) (Figure, bool)) template.FuncMap {
+	made := 0
 	bounded := func(text string) (string, error) {
-		if len(text) > maxFilled {
+		if made += len(text); made > maxFilled {
 			return "", errTooLong
 		}
 		return text, nil

@@ -199,12 +199,11 @@ func (c *compiler) fields(node parse.Node, t reflect.Type, path []string, n int)
 		}
 		if !ok || !f.IsExported() {
 			known := names(t)
-			e := c.fault(node.Position(), fmt.Sprintf("%s has no part %s", nameOf(t), name), "write one of "+orList(dotted(known)))
 			if len(known) == 0 {
-				e.Problem, e.Remedy = fmt.Sprintf("%s: %s has no parts", node, nameOf(t)), "remove ."+name
-				return nil
+				c.fault(node.Position(), fmt.Sprintf("%s: %s has no parts", node, nameOf(t)), "remove ."+name)
+			} else {
+				c.misnamed(node.Position(), fmt.Sprintf("%s has no part %s", nameOf(t), name), "write one of "+orList(dotted(known)), name, known)
 			}
-			e.Wrong, e.Known = name, known
 			return nil
 		}
 		t = f.Type

@@ -10,4 +10,8 @@
 // times and its evidence. [Status] and [Why] look at a run that is going on,
 // at a time that the caller gives; [Live] folds the journal for them together
 // with the latest readings.
+//
+// Two more put into words what others know: [Diagnose] makes of the answers of a
+// runbook's checks what its doctor says, and [Facts] of a status what a template
+// may name.
 package report

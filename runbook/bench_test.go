@@ -76,6 +76,7 @@ func TestHostileFilesEnd(t *testing.T) {
 		"nested flow": strings.Repeat("[", 100_000), "nested block": strings.Repeat("- ", 100_000), "too long": strings.Repeat("#", 2<<20),
 		"many keys": "segue: v1\n" + strings.Repeat("? a\n", 50_000), "quotes": strings.Repeat("\"", 1<<18), "anchors": strings.Repeat("&a ", 80_000),
 		"expressions": "segue: v1\nname: x\nconnections: {db: {postgres: {url: x}}}\nphases: []\nchecks:\n" + manyExpressions(),
+		"templates":   "segue: v1\nname: x\ninputs: {a: {type: string, default: b}}\nphases: []\ntemplates:\n" + manyTemplates(),
 	} {
 		start := time.Now()
 		_, err := runbook.Parse("x.yaml", []byte(src), newFakeCatalog(), runbook.Values{})
@@ -94,6 +95,21 @@ func manyExpressions() string {
 	var b strings.Builder
 	for i := range 3500 {
 		fmt.Fprintf(&b, "  c%d: {sql: {on: db, query: q, expect: \"rows.size() == %d && rows[0].a == 3\"}}\n", i, i)
+	}
+	return b.String()
+}
+
+// manyTemplates are some that are as slow as a template can be.
+func manyTemplates() string {
+	var b strings.Builder
+	for i, piece := range []string{
+		"{{$x := printf \"%200000d\" 1}}", "${a}\n", "{{.Statas}}\n", "{{if .Issues}}", "{{range .Issues}}{{range $.Waits}}{{.}}{{end}}{{end}}", "{{with $y := .Next}}", "{{(((((.Why)))))}}", "{{input \"a\"}}\n",
+	} {
+		text := strings.Repeat(piece, 60_000/len(piece))
+		if strings.Contains(piece, "if") || strings.Contains(piece, "with") {
+			text += strings.Repeat("{{end}}", strings.Count(text, "{{"))
+		}
+		fmt.Fprintf(&b, "  t%d: |\n    %s\n", i, strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    "))
 	}
 	return b.String()
 }

@@ -63,7 +63,7 @@ func sampleExpression(vars []string) string {
 // escape, lines fold or inputs were filled in.
 func (p *parser) within(n *yaml.Node, text string, line, column int) (at Pos, exact bool) {
 	at = p.pos(n)
-	lines := strings.Split(text, "\n")
+	lines := p.textLines(text)
 	if line > len(lines) {
 		return at, false
 	}
@@ -87,6 +87,14 @@ func (p *parser) within(n *yaml.Node, text string, line, column int) (at Pos, ex
 	}
 	at.Column = start + column
 	return at, true
+}
+
+// textLines are the lines of a text; those of the last one are kept.
+func (p *parser) textLines(text string) []string {
+	if p.splits == nil || p.split != text {
+		p.split, p.splits = text, strings.Split(text, "\n")
+	}
+	return p.splits
 }
 
 // sourceLine is one line of the file, without its end.

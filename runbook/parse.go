@@ -60,6 +60,10 @@ type parser struct {
 	work  int
 	bomb  bool
 	lines []string // of src, once needed
+
+	split  string // the text that was last looked at, and its lines
+	splits []string
+
 	cache kindCache
 }
 

@@ -2,7 +2,6 @@ package runbook
 
 import (
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -79,6 +78,9 @@ func (p *parser) template(n *yaml.Node, path, name string) (Template, bool) {
 	}
 	t := Template{Name: name, Text: compiled.Text}
 	for _, r := range compiled.Refs {
+		if p.report.full() {
+			break
+		}
 		p.templateRef(n, path, r)
 		if r.Func != "input" && !slices.Contains(t.Checks, r.Name) {
 			t.Checks = append(t.Checks, r.Name)
@@ -95,7 +97,7 @@ func (p *parser) template(n *yaml.Node, path, name string) (Template, bool) {
 
 // templateRef looks up an input or a check that a template names.
 func (p *parser) templateRef(n *yaml.Node, path string, r announce.Ref) {
-	var known iter.Seq[string] = maps.Keys(p.checks)
+	known := maps.Keys(p.checks)
 	section, what := "checks", "check"
 	_, ok := p.checks[r.Name]
 	if r.Func == "input" {
@@ -115,6 +117,9 @@ func (p *parser) fillPart(n *yaml.Node, path, text string, offset int) (string, 
 	var out strings.Builder
 	done := 0
 	for _, at := range dollars.FindAllStringIndex(text, -1) {
+		if !p.spend(n, path, len(n.Value)/4) { // finding the place of each goes through the text
+			return "", false
+		}
 		line, column := announce.Place(n.Value, offset+at[0])
 		place, _ := p.within(n, n.Value, line, column)
 		one := &yaml.Node{Kind: yaml.ScalarNode, Value: text[at[0]:at[1]], Line: place.Line, Column: place.Column}
