@@ -130,11 +130,11 @@ func maker[C Conn, P, T any](kind runbook.Kind, build func(context.Context, C, P
 	}
 }
 
-// open opens the connection that `on` names.
+// open opens the connection that `on` names, if it does.
 func open[C Conn](ctx context.Context, conns Conns, raw runbook.Params, kind string) (on C, _ error) {
 	name, _ := raw["on"].(string)
 	conn, err := conns.open(ctx, name)
-	if err != nil {
+	if err != nil || conn == nil {
 		return on, err
 	}
 	on, ok := conn.(C)

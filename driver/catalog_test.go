@@ -113,6 +113,25 @@ type other struct{}
 
 func (other) Close() error { return nil }
 
+// A kind may do with a connection or without: backups are found by a query, or
+// as files.
+func TestAKindThatNamesNoConnectionGetsNone(t *testing.T) {
+	c := catalog()
+	for name, make := range map[string]func() (any, error){
+		"a check": func() (any, error) {
+			return c.Check(t.Context(), nil, use(c, runbook.Check, "heard", runbook.Params{"word": "w"}), nil)
+		},
+		"an action": func() (any, error) {
+			return c.Action(t.Context(), nil, use(c, runbook.Action, "say", runbook.Params{"word": "w"}), nil)
+		},
+	} {
+		made, err := make()
+		if got, ok := made.(*say); err != nil || !ok || got.on != nil {
+			t.Errorf("%s: %v, %v", name, made, err)
+		}
+	}
+}
+
 func TestCatalogSaysWhatItCannotMake(t *testing.T) {
 	c, ctx := catalog(), t.Context()
 	for name, f := range map[string]func() error{

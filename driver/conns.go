@@ -17,10 +17,13 @@ func Only(conn Conn) Conns {
 }
 
 func (c Conns) open(ctx context.Context, name string) (Conn, error) {
-	if c == nil {
-		return nil, fmt.Errorf("connection %s cannot be opened here", name)
+	switch {
+	case c != nil:
+		return c(ctx, name)
+	case name == "":
+		return nil, nil //nolint:nilnil // who names none gets none
 	}
-	return c(ctx, name)
+	return nil, fmt.Errorf("connection %s cannot be opened here", name)
 }
 
 // Via is a parameter that names a connection, whose kind must provide T: one of
