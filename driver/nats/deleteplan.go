@@ -121,12 +121,9 @@ func (a *deletion) consumers(ctx context.Context, _ *streamInfo) (*obstacle, err
 
 // readers are the streams that copy from this one.
 func (a *deletion) readers(ctx context.Context, _ *streamInfo) (*obstacle, error) {
-	all, missing, err := a.c.streams(ctx)
+	all, err := a.c.leaders(ctx, "")
 	if err != nil {
-		return nil, err
-	}
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s: the leaders of streams %s do not answer, so it is not known whether they copy from %s", a.c, quoted(missing), a.p.Stream)
+		return nil, fmt.Errorf("%w, so it is not known whether they copy from %s", err, a.p.Stream)
 	}
 	var names []string
 	for i := range all {

@@ -27,6 +27,7 @@ const (
 	errNoMessage       = 10037
 	errNoStream        = 10059
 	errOverlap         = 10065
+	errRestore         = 10062
 	errWrongLast       = 10071
 	errStreamOffline   = 10118
 	errConsumerOffline = 10119
@@ -44,7 +45,9 @@ func passing(err error) bool {
 		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrDisconnected) {
 		return true
 	}
-	return hasCode(err, errMeta) || hasCode(err, errNotLeader) || hasCode(err, errStreamOffline) || hasCode(err, errConsumerOffline)
+	// The end of a restore that was given up comes seconds later, as the answer
+	// to whatever is asked of a stream of its name then.
+	return hasCode(err, errRestore) || hasCode(err, errMeta) || hasCode(err, errNotLeader) || hasCode(err, errStreamOffline) || hasCode(err, errConsumerOffline)
 }
 
 const (

@@ -73,6 +73,8 @@ func (l *lost) with(p runbook.Params) driver.Action {
 	return l.bench.action("nats.restore", q)
 }
 
+// Tests that restore on the shared cluster are not parallel: while a stream is
+// being restored, everybody who lists the streams waits for it.
 func TestRestoreWalks(t *testing.T) {
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
@@ -109,7 +111,6 @@ func (b *bench) content(stream string) []message {
 // Taken under a publisher and workers, on three replicas, with messages
 // deleted at both ends and between.
 func TestABackupTakenUnderLoadRestoresEveryMessageWithItsSequence(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	l := &lost{bench: b, name: unique("LOADED"), sub: space("loaded"), from: t.TempDir()}
 	l.restores = runbook.Params{"on": "bus", "stream": l.name, "from": l.from}
@@ -176,7 +177,6 @@ func TestABackupTakenUnderLoadRestoresEveryMessageWithItsSequence(t *testing.T) 
 }
 
 func TestRestoredConsumerGoesOnWhereItWas(t *testing.T) {
-	t.Parallel()
 	l := newLost(newBench(t).in(t, 1))
 	l.apply(l.action())
 	k, err := l.c.consumer(t.Context(), l.name, "worker")
@@ -190,8 +190,38 @@ func TestRestoredConsumerGoesOnWhereItWas(t *testing.T) {
 	l.ack(c, 6)
 }
 
+// The server refuses consumers with replicas of their own on the one node
+// where a stream is restored first; and an archive brings all it has.
+func TestRestoreBringsConsumersWithReplicasOfTheirOwnOrNone(t *testing.T) {
+	b := newBench(t)
+	l := &lost{bench: b, name: unique("LOST"), sub: space("lost"), from: t.TempDir()}
+	l.restores = runbook.Params{"on": "bus", "stream": l.name, "from": l.from}
+	b.stream(l.name, l.sub+".>")
+	c, err := b.js.CreateConsumer(t.Context(), l.name, jetstream.ConsumerConfig{Durable: "worker", Replicas: 3, AckPolicy: jetstream.AckExplicitPolicy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.publish(l.sub+".x", 300)
+	b.ack(c, 5)
+	l.backUp()
+	l.drop()
+	b.apply(l.action())
+	k, err := b.c.consumer(t.Context(), l.name, "worker")
+	if err != nil || k == nil || number(k.Config["num_replicas"]) != 3 || k.AckFloor.Stream != 5 || k.Pending != 295 {
+		t.Fatalf("consumer %+v, error %v", k, err)
+	}
+	l.drop()
+	b.apply(l.with(runbook.Params{"consumers": false, "replicas": int64(1)}))
+	info := b.info(l.name)
+	if info.State.Messages != 300 || number(info.Config["num_replicas"]) != 1 {
+		t.Fatalf("stream %+v", info)
+	}
+	if all, _, err := b.c.consumers(t.Context(), l.name); err != nil || len(all) > 0 {
+		t.Fatalf("consumers %+v, error %v", all, err)
+	}
+}
+
 func TestRestoreRefuses(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	l := newLost(b)
 	taker := unique("TAKER")
@@ -260,7 +290,6 @@ func rewrite(t testing.TB, dir string, m *manifest) {
 
 // Messages that are older than the stream keeps them would go at once.
 func TestRestoreOfWhatHasExpiredMeanwhileIsRefusedAndCanBeKept(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	l := newLost(b)
 	m := b.saved(l.from, l.name)
@@ -293,7 +322,6 @@ func TestRestoreOfWhatHasExpiredMeanwhileIsRefusedAndCanBeKept(t *testing.T) {
 }
 
 func TestUndoOfARestoreKeepsWhatArrivedSince(t *testing.T) {
-	t.Parallel()
 	l := newLost(newBench(t))
 	a := l.action()
 	e := l.effect(a)

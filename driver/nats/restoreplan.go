@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -192,14 +191,4 @@ func (a *restore) planConfig(b candidate, others state.State) error {
 
 func (a *restore) refuse(reason, remedy string) error {
 	return &driver.Refusal{System: a.c.String(), Reason: reason, Remedy: remedy}
-}
-
-// surveyBut is survey, which does without one stream's leader.
-func (c *Conn) surveyBut(ctx context.Context, stream string) (state.State, error) {
-	all, missing, err := c.streams(ctx)
-	if err != nil {
-		return nil, err
-	}
-	missing = slices.DeleteFunc(missing, func(s string) bool { return s == stream })
-	return c.surveyed(all, missing)
 }

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -69,6 +70,9 @@ func (a *restore) send(ctx context.Context, e driver.Effect, info *streamInfo, t
 		return nil, fmt.Errorf("%s: the name %s is taken by a stream that somebody else is restoring", a.c, a.p.Stream)
 	case info != nil && info.metadata()[restoringKey] == b.name():
 		now, err := a.whole(ctx, b, false)
+		if err == nil && now != nil && e.Cursor == nil { // an earlier run's: from here on it is ours
+			err = e.Save(ctx, restoreCursor{b.name(), b.LastSeq, b.Newest})
+		}
 		if err != nil || now != nil {
 			return now, err
 		}
@@ -84,10 +88,30 @@ func (a *restore) send(ctx context.Context, e driver.Effect, info *streamInfo, t
 	if err := e.Mine(); err != nil {
 		return nil, err
 	}
-	if err := a.c.transfer(ctx, a.p.Stream, b, a.consumers(), a.halfway(cfg, b)); err != nil {
+	begun, err := a.c.transfer(ctx, a.p.Stream, b, a.consumers(), a.halfway(cfg, b))
+	if !begun && hasCode(err, errRestore) && (info != nil || taken) { // what was cleared away is heard of once more
+		if err = a.clear(ctx, e); err == nil {
+			begun, err = a.c.transfer(ctx, a.p.Stream, b, a.consumers(), a.halfway(cfg, b))
+		}
+	}
+	if err != nil {
+		if begun {
+			err = errors.Join(err, a.sweep(ctx, e))
+		}
 		return nil, fmt.Errorf("%s: restore stream %s from %s: %w", a.c, a.p.Stream, b.dir, err)
 	}
 	return a.whole(ctx, b, true)
+}
+
+// sweep clears away what failed, so that it can be tried again. After ctx was
+// cancelled there is a moment for it.
+func (a *restore) sweep(ctx context.Context, e driver.Effect) error {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+	}
+	return a.clear(ctx, e)
 }
 
 // clear deletes a half-restored stream, or the name that one left.

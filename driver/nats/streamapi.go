@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -125,6 +126,25 @@ func (c *Conn) streams(ctx context.Context) (all []streamInfo, missing []string,
 		}
 		if len(page.Streams)+len(page.Missing)+len(page.Offline) == 0 || len(all)+len(missing) >= page.Total {
 			return all, sorted(missing), nil
+		}
+	}
+}
+
+// leaders lists all streams but one and fails when some leader does not
+// answer, also not a second time: a stream that is being made or restored has
+// none for a moment.
+func (c *Conn) leaders(ctx context.Context, but string) ([]streamInfo, error) {
+	for try := 0; ; try++ {
+		all, missing, err := c.streams(ctx)
+		if err != nil {
+			return nil, err
+		}
+		missing = slices.DeleteFunc(missing, func(s string) bool { return s == but })
+		if len(missing) == 0 {
+			return all, nil
+		}
+		if try > 0 {
+			return nil, fmt.Errorf("%s: the leaders of streams %s do not answer", c, quoted(missing))
 		}
 	}
 }

@@ -47,16 +47,14 @@ func age(s streamState) time.Duration {
 // survey reads the subjects of all streams, and what else decides whether
 // messages can move between them.
 func (c *Conn) survey(ctx context.Context) (state.State, error) {
-	all, missing, err := c.streams(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return c.surveyed(all, missing)
+	return c.surveyBut(ctx, "")
 }
 
-func (c *Conn) surveyed(all []streamInfo, missing []string) (state.State, error) {
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s: the leaders of streams %s do not answer, so their subjects are not known", c, quoted(missing))
+// surveyBut is survey, which does without one stream's leader.
+func (c *Conn) surveyBut(ctx context.Context, stream string) (state.State, error) {
+	all, err := c.leaders(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("%w, so their subjects are not known", err)
 	}
 	out := state.State{}
 	for _, info := range all {

@@ -21,29 +21,32 @@ const chunkSize = 64 * 1024
 // just named: that it listens there comes to other nodes by another way.
 const interest = 5 * time.Second
 
-// transfer has the server make a stream from the snapshot in dir, on one node,
-// with the configuration cfg and with its consumers or without. It fails when the connection is lost meanwhile; what is
-// there then is not a stream.
+// transfer has the server make a stream from the snapshot in b, with the
+// configuration cfg and with its consumers or without. It fails when the
+// connection is lost meanwhile. begun: the server took the request, so that
+// after a failure there is something to clear away.
 //
 // jsm.go does the same, heeds ctx only between two chunks, drops keys that it
 // does not know, and gives up when the first chunk comes too early (1 in 9 on
 // three nodes, jsm.go v0.5.1 and nats-server 2.15.2).
-func (c *Conn) transfer(ctx context.Context, stream string, b found, consumers bool, cfg config) error {
+func (c *Conn) transfer(ctx context.Context, stream string, b found, consumers bool, cfg config) (begun bool, err error) {
 	raw, err := os.ReadFile(filepath.Join(b.dir, jsm.SnapshotMetaFile))
 	if err != nil {
-		return err
+		return false, err
 	}
-	var meta struct {
-		State json.RawMessage `json:"state"`
+	var req struct {
+		Config config          `json:"config"`
+		State  json.RawMessage `json:"state"`
 	}
-	if err := json.Unmarshal(raw, &meta); err != nil {
-		return fmt.Errorf("%s: %w", jsm.SnapshotMetaFile, err)
+	if err := json.Unmarshal(raw, &req); err != nil {
+		return false, fmt.Errorf("%s: %w", jsm.SnapshotMetaFile, err)
 	}
-	f, err := archiveOf(b, consumers)
+	req.Config = cfg
+	archive, err := archiveOf(b, consumers)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer func() { _ = f.Close() }()
+	defer func() { _ = archive.Close() }()
 	lost := c.losing()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -58,24 +61,28 @@ func (c *Conn) transfer(ctx context.Context, stream string, b found, consumers b
 		Subject string `json:"deliver_subject"`
 	}
 	// Asked once: it is no question, and a second one would be refused.
-	if err := c.once(ctx, callTimeout, "$JS.API.STREAM.RESTORE."+stream, compact(map[string]any{"config": cfg, "state": meta.State}), &to); err != nil {
-		return err
+	if err := c.once(ctx, callTimeout, "$JS.API.STREAM.RESTORE."+stream, compact(req), &to); err != nil {
+		return false, err
 	}
-	for chunk := make([]byte, chunkSize); ; {
-		n, err := io.ReadFull(f, chunk)
+	return true, c.chunks(ctx, to.Subject, archive)
+}
+
+// chunks sends an archive piece by piece.
+func (c *Conn) chunks(ctx context.Context, subject string, archive io.Reader) error {
+	for piece := make([]byte, chunkSize); ; {
+		n, err := io.ReadFull(archive, piece)
 		if n > 0 {
-			if err := c.chunk(ctx, callTimeout, to.Subject, chunk[:n]); err != nil {
+			if err := c.chunk(ctx, callTimeout, subject, piece[:n]); err != nil {
 				return err
 			}
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			break
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return c.chunk(ctx, 0, subject, nil) // the server may have much to do then
+		case err != nil:
 			return err
 		}
 	}
-	return c.chunk(ctx, 0, to.Subject, nil) // the server may have much to do then
 }
 
 // chunk sends a piece and waits for its answer, for as long as ctx without a
