@@ -16,6 +16,8 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/exec"
+	"github.com/segue-run/segue/driver/files"
+	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
@@ -27,7 +29,7 @@ import (
 // catalog is what cmd/segue builds in.
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
-	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts())...)
+	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts())...)
 	return c
 }
 

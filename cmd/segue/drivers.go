@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/exec"
+	"github.com/segue-run/segue/driver/files"
+	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
@@ -20,5 +22,7 @@ func builtIn() *driver.Catalog {
 	c.Add(process.Parts()...)
 	c.Add(web.Parts()...)
 	c.Add(exec.Parts()...)
+	c.Add(files.Parts()...)
+	c.Add(host.Parts()...)
 	return c
 }

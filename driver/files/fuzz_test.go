@@ -11,8 +11,8 @@ import (
 // must come back as the same bytes. It reports whether it was made.
 func roundTrip(t *testing.T, parse format, src []byte, changes []change) bool {
 	t.Helper()
-	a := &action{}
-	w, err := newWork("f", parse, src, a.secret)
+	// What is secret comes back as the same value, and not always as written.
+	w, err := newWork("f", parse, src, func(keyPath, []string, any) bool { return false })
 	if err != nil {
 		return false
 	}
@@ -25,7 +25,7 @@ func roundTrip(t *testing.T, parse format, src []byte, changes []change) bool {
 		}
 		before[i] = change{c.key, v, ok}
 		if ok { // as it comes back from the state
-			if before[i].v, _, err = decode(a.sealer.encode(c.key, v)); err != nil {
+			if before[i].v, _, err = decode(sealer{}.encode(c.key, v)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -78,7 +78,7 @@ func FuzzYAML(f *testing.F) {
 		if k, err := parseKey(unset); err == nil && k.last().index < 0 && (len(changes) == 0 || !k.covers(changes[0].key) && !changes[0].key.covers(k)) {
 			changes = append(changes, change{key: k})
 		}
-		if len(src) > 1000 || bytes.Contains(src, []byte("$")) {
+		if len(src) > 1000 {
 			return
 		}
 		roundTrip(t, yamlFormat(nil), src, changes)
