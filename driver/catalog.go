@@ -138,7 +138,7 @@ func open[C Conn](ctx context.Context, conns Conns, raw runbook.Params, kind str
 		return on, err
 	}
 	on, ok := conn.(C)
-	if !ok {
+	if !ok && conn != nil { // a kind may have an `on` that need not be given
 		return on, fmt.Errorf("%s cannot work on a %T", kind, conn)
 	}
 	return on, nil

@@ -50,9 +50,10 @@ func (p baselineParams) Validate() error {
 
 // baseline takes numbers into a file, for promql.near to compare with later.
 //
-// It owns what the file says. What the numbers will be nobody can plan: what is
-// wanted is that they were taken (taken: true), which Observe does not speak
-// of, so that a file of an earlier run never passes for this run's.
+// It owns what the file says: whose numbers, and which. Which they will be
+// nobody can plan: what is wanted is that they were taken (taken: true), which
+// Observe does not speak of, so that a file of an earlier run never passes for
+// this run's.
 type baseline struct {
 	s    *Server
 	p    baselineParams
@@ -85,11 +86,31 @@ func (a *baseline) Resources() []driver.Resource {
 	return []driver.Resource{{ID: a.id, Name: "baseline in " + a.path}}
 }
 
-// owned is what the file says; nil while there is none.
+// owned is what the file says, without how it is laid out; nil while there is
+// none.
 type owned struct {
-	Baseline map[string]measured `json:"baseline"`
-	Foreign  string              `json:"foreign,omitempty"` // why it is no file of baselines
-	Taken    bool                `json:"taken,omitempty"`
+	Queries map[string]string `json:"queries"`
+	Numbers map[string]gauged `json:"numbers,omitempty"`
+	Foreign string            `json:"foreign,omitempty"` // why it is no file of baselines
+	Taken   bool              `json:"taken,omitempty"`
+}
+
+type gauged struct {
+	Value  float64   `json:"value"`
+	Time   time.Time `json:"time"`
+	Source string    `json:"source"`
+}
+
+func (o owned) book() *book {
+	if len(o.Queries) == 0 {
+		return nil
+	}
+	b := &book{map[string]measured{}}
+	for n, q := range o.Queries {
+		g := o.Numbers[n]
+		b.Baseline[n] = measured{q, g.Value, g.Time, g.Source}
+	}
+	return b
 }
 
 func (a *baseline) Observe(context.Context) (state.State, error) {
@@ -106,7 +127,10 @@ func (a *baseline) Observe(context.Context) (state.State, error) {
 func (a *baseline) state(b *book, taken bool) state.State {
 	o := owned{Taken: taken}
 	if b != nil {
-		o.Baseline = b.Baseline
+		o.Queries, o.Numbers = map[string]string{}, map[string]gauged{}
+		for n, m := range b.Baseline {
+			o.Queries[n], o.Numbers[n] = m.Query, gauged{m.Value, m.Time, m.Source}
+		}
 	}
 	return state.Of(a.id, o)
 }
@@ -119,7 +143,7 @@ func (a *baseline) Plan(before state.State) (state.State, error) {
 	if is.Foreign != "" {
 		return nil, &driver.Refusal{System: "file " + a.path, Reason: "it is there, and is no file of baselines: " + is.Foreign, Remedy: "name another file"}
 	}
-	return state.State{a.id: {"taken": json.RawMessage("true")}}, nil
+	return state.Of(a.id, owned{Queries: a.p.Queries, Taken: true}), nil
 }
 
 // Apply takes the numbers, says which in the cursor, and writes them.
@@ -237,10 +261,7 @@ func (a *baseline) Undo(_ context.Context, e driver.Effect) error {
 	if _, err := e.Before.Decode(a.id, &was); err != nil {
 		return err
 	}
-	var before *book
-	if len(was.Baseline) > 0 {
-		before = &book{was.Baseline}
-	}
+	before := was.book()
 	there, err := readBook(a.path)
 	_, foreign := errors.AsType[*notOurs](err)
 	switch {

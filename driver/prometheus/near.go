@@ -43,23 +43,25 @@ func nearCheck() driver.Part {
 	return driver.Checks(driver.About{
 		Name: "promql.near", On: kind,
 		Doc: "A query gives about the number that promql.baseline took. Unknown without a baseline, without a number, and when the baseline is of another query.",
-	}, func(_ context.Context, s *Server, p nearParams) (driver.Check, error) {
-		if err := p.Validate(); err != nil {
-			return nil, err
-		}
-		path, err := realPath(p.File)
-		if err != nil {
-			return nil, err
-		}
-		within := defaultNear
-		if p.Within != nil {
-			within = *p.Within
-		}
-		if p.Direction == "" {
-			p.Direction = "both"
-		}
-		return &near{s, p, path, float64(within)}, nil
-	})
+	}, func(_ context.Context, s *Server, p nearParams) (driver.Check, error) { return newNear(s, p) })
+}
+
+func newNear(s *Server, p nearParams) (*near, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	path, err := realPath(p.File)
+	if err != nil {
+		return nil, err
+	}
+	within := defaultNear
+	if p.Within != nil {
+		within = *p.Within
+	}
+	if p.Direction == "" {
+		p.Direction = "both"
+	}
+	return &near{s, p, path, float64(within)}, nil
 }
 
 func (c *near) Read(ctx context.Context) evidence.Reading {

@@ -19,18 +19,26 @@ checks:
   page:   {metrics: {url: "${PAGE}", metric: written_total, labels: {result: success}, below: 100, series: sum, timeout: 5s}}
   errors: {ratio: {on: prom, bad: 'written_total{result=~"dlq|retry"}', total: written_total, below: 10%, window: 5m, min-samples: 20, max-age: 2m}}
   direct: {ratio: {url: "${PAGE}", bad: 'written_total{result=~"dlq|retry"}', total: written_total, below: 0.1%}}
+  near:   {promql.near: {on: prom, file: "${DIR}/baseline.json", name: up, within: 10%, direction: down, query: sum(up)}}
 phases:
   - name: one
-    require: [up, slow, number, page, errors, direct]
+    require: [up, slow, number, page, errors, direct, near]
+    steps:
+      - name: Take the baseline
+        promql.baseline: {on: prom, file: "${DIR}/baseline.json", queries: {up: sum(up), written: sum(written_total)}, within: 1m}
 `
 
 func TestPartsWorkAsWritten(t *testing.T) {
 	s := server(t)
 	prom.set(`written_total{result="success"}`, 7)
 	shows(t, s, "written_total", 7)
-	made := drivertest.Make(t, asWritten, map[string]string{"PROMETHEUS_URL": prom.url, "PAGE": prom.exporter.URL}, Parts()...)
+	made := drivertest.Make(t, asWritten, map[string]string{"PROMETHEUS_URL": prom.url, "PAGE": prom.exporter.URL, "DIR": t.TempDir()}, Parts()...)
+	take := made.Actions["Take the baseline"]
+	if _, err := take.Apply(t.Context(), (&record{}).effect(t, take)); err != nil {
+		t.Fatal(err)
+	}
 	want := map[string]evidence.Verdict{
-		"up": evidence.Pass, "slow": evidence.Pass, "number": evidence.Pass, "page": evidence.Pass,
+		"up": evidence.Pass, "slow": evidence.Pass, "number": evidence.Pass, "page": evidence.Pass, "near": evidence.Pass,
 		"errors": evidence.Unknown, "direct": evidence.Unknown, // one look has no increments
 	}
 	for name, check := range made.Checks {

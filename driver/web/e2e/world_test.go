@@ -338,41 +338,44 @@ func parts() []driver.Part {
 }
 
 // leftovers is all that is there and is nobody else's.
-func (s *system) leftovers() string {
-	s.t.Helper()
+func (s *system) leftovers(ctx context.Context) (string, error) {
 	var out []string
 	for _, name := range []string{s.stream, s.other} {
-		stream, err := s.js.Stream(s.t.Context(), name)
+		stream, err := s.js.Stream(ctx, name)
 		if err != nil {
-			s.t.Fatal(err)
+			return "", err
 		}
-		info, err := stream.Info(s.t.Context())
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		out = append(out, fmt.Sprint(info.State.Msgs))
+		out = append(out, fmt.Sprint(stream.CachedInfo().State.Msgs))
 	}
 	for _, table := range []string{"vendor_events", "normalize_effects"} {
-		out = append(out, postgrestest.Value(s.t, s.dbURL, "select count(*) from "+table))
+		var n int
+		if err := s.pool.QueryRow(ctx, "select count(*) from "+table).Scan(&n); err != nil {
+			return "", err
+		}
+		out = append(out, fmt.Sprint(n))
 	}
-	return strings.Join(out, " ")
+	return strings.Join(out, " "), nil
 }
 
 // untouched: two messages and one row in each table, all somebody else's.
 const untouched = "2 0 1 1"
 
-// becomes waits until leftovers are as said.
+// becomes waits until leftovers are as said. It works in cleanups too.
 func (s *system) becomes(want string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for s.leftovers() != want {
+	for {
+		got, err := s.leftovers(ctx)
+		if got == want {
+			return
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			s.t.Fatalf("there is %s, want %s", s.leftovers(), want)
+			s.t.Fatalf("there is %s (%v), want %s", got, err, want)
 		}
 	}
 }
