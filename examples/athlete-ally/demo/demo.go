@@ -11,11 +11,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/segue-run/segue/examples/athlete-ally/event"
 	"github.com/segue-run/segue/examples/athlete-ally/ledger"
 	"github.com/segue-run/segue/examples/athlete-ally/load"
 	"github.com/segue-run/segue/examples/athlete-ally/system"
@@ -37,24 +42,25 @@ type Result struct {
 	Lost      int      `json:"lost"`
 	Doubled   int      `json:"doubled"`
 	Ingest5xx int      `json:"ingest_5xx"`
-	Phases    []string `json:"phases"` // that are done and have changed something
+	Streams   []string `json:"streams"` // that there are in the end
 	Status    string   `json:"result"`
 }
 
 // Line is the result for machines.
 func (r Result) Line() string {
-	return fmt.Sprintf("demo: lost=%d doubled=%d ingest_5xx=%d phases=%s result=%s", r.Lost, r.Doubled, r.Ingest5xx, strings.Join(r.Phases, ","), r.Status)
+	return fmt.Sprintf("demo: lost=%d doubled=%d ingest_5xx=%d streams=%s result=%s", r.Lost, r.Doubled, r.Ingest5xx, strings.Join(r.Streams, ","), r.Status)
 }
 
-// OK reports whether nothing was lost, doubled or refused, and the run is done.
+// OK reports whether nothing was lost, doubled or refused, and the run is done:
+// three streams, and no other.
 func (r Result) OK() bool {
-	return r.Lost == 0 && r.Doubled == 0 && r.Ingest5xx == 0 && r.Status == "completed"
+	return r.Lost == 0 && r.Doubled == 0 && r.Ingest5xx == 0 && r.Status == "completed" &&
+		slices.Equal(r.Streams, []string{event.StreamCore, event.StreamDLQ, event.StreamVendor})
 }
 
 const (
-	attestation = "The team was told, and the rollback plan was reviewed"
-	warmUp      = 3 * time.Second // of load before the migration begins
-	settle      = 45 * time.Second
+	warmUp = 3 * time.Second // of load before the migration begins
+	settle = 45 * time.Second
 )
 
 // Run gives the demonstration. The error says what went wrong with giving it;
@@ -67,21 +73,20 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if !o.Keep {
 		defer os.RemoveAll(dir)
 	}
-	o.say("Bringing the system up: NATS ×3, PostgreSQL, Prometheus, ingest, normalize ×2 …")
+	o.say("Bringing production up (NATS ×3, PostgreSQL, Prometheus, ingest, normalize ×2), and staging beside it …")
 	began := time.Now()
-	sys, err := system.Start(ctx, system.Options{})
-	if err != nil {
-		return res, fmt.Errorf("bring the system up: %w", err)
-	}
+	s := session{o: o, dir: dir}
 	defer func() {
-		o.say("Taking the system down …")
-		if downErr := sys.Stop(context.WithoutCancel(ctx)); downErr != nil {
-			err = errors.Join(err, fmt.Errorf("take the system down: %w", downErr))
+		o.say("Taking both down …")
+		if downErr := s.down(context.WithoutCancel(ctx)); downErr != nil {
+			err = errors.Join(err, fmt.Errorf("take the systems down: %w", downErr))
 		}
 	}()
-	o.say(fmt.Sprintf("It is up after %.1f s. Load begins: %.0f messages a second.", time.Since(began).Seconds(), o.Rate))
+	if err := s.up(ctx); err != nil {
+		return res, fmt.Errorf("bring the systems up: %w", err)
+	}
+	o.say(fmt.Sprintf("They are up after %.1f s. Load begins: %.0f messages a second.", time.Since(began).Seconds(), o.Rate))
 
-	s := session{o: o, dir: dir, sys: sys}
 	if err := s.underLoad(ctx); err != nil {
 		return res, err
 	}
@@ -89,20 +94,71 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	rep, err := s.report(ctx)
+	status, err := s.report(ctx)
 	if err != nil {
 		return res, err
 	}
-	return result(count, rep), nil
+	streams, err := s.streams(ctx)
+	if err != nil {
+		return res, err
+	}
+	return Result{Lost: count.Lost, Doubled: count.Doubled, Ingest5xx: count.Ingest5xx, Streams: streams, Status: status}, nil
 }
 
 func (o Options) say(text string) { fmt.Fprintln(o.Out, text) }
 
 // session is a demonstration while it goes on.
 type session struct {
-	o   Options
-	dir string
-	sys *system.System
+	o            Options
+	dir          string
+	sys, staging *system.System
+}
+
+// up brings both environments up at once.
+func (s *session) up(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		s.sys, err = system.Start(ctx, system.Options{})
+		return err
+	})
+	group.Go(func() (err error) {
+		s.staging, err = system.Start(ctx, system.Options{Environment: system.Staging})
+		return err
+	})
+	return group.Wait()
+}
+
+func (s *session) down(ctx context.Context) error {
+	var errs []error
+	for _, sys := range []*system.System{s.sys, s.staging} {
+		if sys != nil {
+			errs = append(errs, sys.Stop(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// streams are those that there are, in order.
+func (s *session) streams(ctx context.Context) ([]string, error) {
+	nc, err := nats.Connect(s.sys.Env.NATSURL, nats.Name("demo"))
+	if err != nil {
+		return nil, fmt.Errorf("list the streams: %w", err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("list the streams: %w", err)
+	}
+	var out []string
+	names := js.StreamNames(ctx)
+	for name := range names.Name() {
+		out = append(out, name)
+	}
+	if err := names.Err(); err != nil {
+		return nil, fmt.Errorf("list the streams: %w", err)
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 func (s *session) path(name string) string { return filepath.Join(s.dir, name) }
@@ -118,7 +174,7 @@ func (s *session) underLoad(ctx context.Context) error {
 	go func() {
 		stats, err := load.Run(loadCtx, load.Config{
 			Rate: s.o.Rate, Seed: s.o.Seed, Journal: s.path("load.jsonl"), Run: "demo",
-			Users: 200, BadShare: 0.01, RepeatShare: 0.01,
+			Users: 200, BadShare: 0.005, RepeatShare: 0.01,
 			IngestURL: s.sys.Env.IngestURL, OuraSecret: s.sys.Env.OuraSecret, NATSURL: s.sys.Env.NATSURL,
 			Progress: func(st load.Stats) { _ = s.beside(st) }, // only shown
 		})
@@ -151,7 +207,7 @@ func (s *session) count(ctx context.Context) (ledger.Result, error) {
 	if err != nil {
 		return ledger.Result{}, err
 	}
-	src := ledger.Source{NATSURL: s.sys.Env.NATSURL, DatabaseURL: s.sys.Env.DatabaseURL}
+	src := ledger.Source{NATSURL: s.sys.Env.NATSURL, DatabaseURL: s.sys.Env.DatabaseURL, Backups: s.sys.Env.PostgresBackup}
 	count, err := ledger.Take(ctx, src, records, settle)
 	if err != nil {
 		return ledger.Result{}, fmt.Errorf("take the ledger: %w", err)
@@ -162,60 +218,35 @@ func (s *session) count(ctx context.Context) (ledger.Result, error) {
 	return count, nil
 }
 
-// reported is what the demonstration reads of segue's report.
-type reported struct {
-	Status string `json:"status"`
-	Phases []struct {
-		Name  string `json:"name"`
-		Stage string `json:"stage"`
-	} `json:"phases"`
-	Steps []struct {
-		Phase string `json:"phase"`
-	} `json:"steps"`
-}
-
-// report keeps segue's report beside the runbook's results and reads it.
-func (s *session) report(ctx context.Context) (reported, error) {
-	var rep reported
+// report keeps segue's report beside the runbook's results, and reads the run's
+// status from it.
+func (s *session) report(ctx context.Context) (status string, err error) {
 	raw, err := s.segue(ctx, "report", "--format", "json").Output()
 	if err != nil {
-		return rep, fmt.Errorf("segue report: %w", err)
+		return "", fmt.Errorf("segue report: %w", err)
+	}
+	var rep struct {
+		Status string `json:"status"`
 	}
 	if err := json.Unmarshal(raw, &rep); err != nil {
-		return rep, fmt.Errorf("read segue's report: %w", err)
+		return "", fmt.Errorf("read segue's report: %w", err)
 	}
 	md, err := s.segue(ctx, "report", "--format", "md").Output()
 	if err != nil {
-		return rep, fmt.Errorf("segue report: %w", err)
+		return "", fmt.Errorf("segue report: %w", err)
 	}
 	if s.o.Keep {
 		if err := os.WriteFile(s.path("report.md"), md, 0o600); err != nil {
-			return rep, fmt.Errorf("keep the report: %w", err)
+			return "", fmt.Errorf("keep the report: %w", err)
 		}
 		s.o.say("The report is " + s.path("report.md"))
 	}
 	_, err = io.WriteString(s.o.Out, summary(string(md)))
-	return rep, err
+	return rep.Status, err
 }
 
 // summary is the report up to its timeline, which would fill the screen.
 func summary(md string) string {
 	head, _, _ := strings.Cut(md, "\n## Timeline")
 	return "\n" + head + "\n"
-}
-
-func result(count ledger.Result, rep reported) Result {
-	res := Result{Lost: count.Lost, Doubled: count.Doubled, Ingest5xx: count.Ingest5xx, Status: rep.Status}
-	for _, p := range rep.Phases {
-		steps := 0
-		for _, st := range rep.Steps {
-			if st.Phase == p.Name {
-				steps++
-			}
-		}
-		if steps > 0 && p.Stage == "done" {
-			res.Phases = append(res.Phases, p.Name)
-		}
-	}
-	return res
 }

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/segue-run/segue/examples/athlete-ally/people"
 )
 
 // segue is a call of the program under the system's environment, with a state
@@ -15,6 +17,7 @@ import (
 func (s *session) segue(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.o.Segue, args...)
 	cmd.Env = append(os.Environ(), s.sys.Env.Pairs()...)
+	cmd.Env = append(cmd.Env, s.staging.Env.Pairs()...)
 	cmd.Env = append(cmd.Env, "SEGUE_STATE="+s.path("state"))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
@@ -26,7 +29,7 @@ func (s *session) segue(ctx context.Context, args ...string) *exec.Cmd {
 func (s *session) migrate(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go s.attest(ctx)
+	go people.People{Segue: s.segue, As: "carl"}.Answer(ctx, "")
 	args := []string{"run", s.o.Runbook, "--values", s.o.Values, "--beside", s.path("beside"), "--as", "ann"}
 	s.o.say("$ segue " + strings.Join([]string{"run", s.o.Runbook, "--values", s.o.Values}, " "))
 	cmd := s.segue(ctx, args...)
@@ -41,18 +44,4 @@ func (s *session) migrate(ctx context.Context) error {
 		return fmt.Errorf("segue run: %w", err)
 	}
 	return nil
-}
-
-// attest says what a person has to say, as soon as there is a run to say it to.
-func (s *session) attest(ctx context.Context) {
-	for {
-		if s.segue(ctx, "attest", attestation, "--role", "platform", "--as", "carl").Run() == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
 }

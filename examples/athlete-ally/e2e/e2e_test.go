@@ -16,8 +16,8 @@ func set(more ...string) []string {
 	var out []string
 	given := map[string]bool{}
 	for _, kv := range slices.Concat(more, []string{
-		"dlq-soak=300ms", "vendor-soak=10m", "gate-every=200ms", "rate-window=5s", "release=after", "drain-within=20s",
-		"bus-fails-for=20s", "stalled-for=30s", "silent-for=30s", "lag-for=30s", "errors-for=30s", "no-writes-for=30s",
+		"dlq-soak=300ms", "vendor-soak=10m", "gate-every=200ms", "rate-window=5s", "drain-within=20s",
+		"run-tests=false", "rate-tolerance=50%", "latency-tolerance=2000%", "bus-fails-for=20s", "stalled-for=30s", "silent-for=30s", "lag-for=30s", "errors-for=30s", "no-writes-for=30s",
 	}) {
 		if name, _, _ := strings.Cut(kv, "="); !given[name] {
 			given[name] = true
@@ -30,6 +30,7 @@ func set(more ...string) []string {
 // One system and one load serve all proofs, one after the other: each finds the
 // system as the one before left it, and the ledger counts over all of them.
 func TestUnderLoad(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.burden(t)
 
@@ -40,6 +41,7 @@ func TestUnderLoad(t *testing.T) {
 		{"the seed's AA_VENDOR_HOT is refused before anything is touched", w.refused},
 		{"a rollback from every step", w.rollbacks},
 		{"guards see real faults", w.guards},
+		{"guards tell of what holds everything up", w.locked},
 		{"two runs on one resource", w.twoRuns},
 		{"secrets stay secret", w.secrets},
 		{"a runner that was stopped for longer than its lease", w.successor},

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +16,13 @@ import (
 
 // A fault is something that really breaks, and the guard that is there for it.
 type fault struct {
-	name, guard string
-	phase       string // in whose gate it strikes, and which is put back
-	unknown     bool   // the guard's check has no answer, rather than a bad one
-	strike      func(context.Context) error
-	heal        func(context.Context) error
+	name     string
+	guards   []string // one of these rolls back
+	notified []string // and these have told of it before
+	phase    string   // in whose gate it strikes, and which is put back
+	unknown  bool     // the guard's check has no answer, rather than a bad one
+	strike   func(context.Context) error
+	heal     func(context.Context) error
 }
 
 func (w *world) faults() []fault {
@@ -31,15 +34,36 @@ func (w *world) faults() []fault {
 	}
 	both := []string{system.Normalize(0), system.Normalize(1)}
 	return []fault{
-		{"normalize is stopped", "messages-come", "dlq", false, stop(both...), start(both...)},
-		{"a NATS node is stopped", "bus-healthy", "vendor", false, stop(system.Node(3)), start(system.Node(3))},
-		{"PostgreSQL is stopped", "rows-written", "vendor", true, stop(system.Postgres), start(system.Postgres)},
+		{"normalize is stopped", []string{"messages-come"}, nil, "dlq", false, stop(both...), start(both...)},
+		{"a NATS node is stopped", []string{"bus-healthy"}, nil, "vendor", false, stop(system.Node(3)), start(system.Node(3))},
+		{"PostgreSQL is stopped", []string{"rows-written"}, nil, "vendor", true, stop(system.Postgres), start(system.Postgres)},
 		{
-			"normalize dead-letters everything", "errors-not-most", "vendor", false,
+			"normalize dead-letters everything", []string{"errors-not-most", "hrv-errors-not-most"}, []string{"errors-few", "hrv-errors-few"}, "vendor", false,
 			func(ctx context.Context) error { return w.sys.DeadLetterAll(ctx, true) },
 			func(ctx context.Context) error { return w.sys.DeadLetterAll(ctx, false) },
 		},
 	}
+}
+
+// locked: nothing can be written for long. Processing falls below 1/min, and
+// lag grows: people are told; when no row has come for too long, it goes back.
+func (w *world) locked(t *testing.T) {
+	r := w.begin(t, runbookFile(), set("rate-window=4s", "vendor-soak=10m", "lag-for=1s", "stalled-for=1s", "no-writes-for=8s")...)
+	var release func()
+	w.strike(t, r, fault{
+		"hrv_data is locked", []string{"rows-written"}, []string{"lag-small", "processing"}, "vendor", false,
+		func(context.Context) error { release = w.holdUp(t); return nil },
+		func(context.Context) error {
+			if release != nil {
+				release()
+			}
+			release = nil
+			return nil
+		},
+	})
+	w.must(t, 0, "rollback", "--run", r.id, "--wait", "0s", "--as", "dora")
+	w.goOn(t, r.id).end(3)
+	w.restored(t, w.before, r)
 }
 
 func (w *world) each(ctx context.Context, names []string, do func(context.Context, string) error) error {
@@ -104,11 +128,19 @@ func (w *world) strike(t *testing.T, r *running, f fault) {
 	})
 	tripped := r.until("the guard", is(func(ev engine.GuardTripped) bool { return ev.Do == "rollback" }))
 	guard := tripped.Event.(engine.GuardTripped)
-	if guard.Guard != f.guard || guard.To != "phase" || guard.Unknown != f.unknown {
-		t.Errorf("tripped: %s to %s (unknown: %t), want %s to phase (unknown: %t)", guard.Guard, guard.To, guard.Unknown, f.guard, f.unknown)
+	if !slices.Contains(f.guards, guard.Guard) || guard.To != "phase" || guard.Unknown != f.unknown {
+		t.Errorf("tripped: %s to %s (unknown: %t), want %v to phase (unknown: %t)", guard.Guard, guard.To, guard.Unknown, f.guards, f.unknown)
+	}
+	for _, name := range f.notified {
+		if !slices.ContainsFunc(all[engine.GuardTripped](r), func(ev entry) bool {
+			g := ev.Event.(engine.GuardTripped)
+			return g.Guard == name && g.Do == "notify"
+		}) {
+			t.Errorf("%s has not told of it", name)
+		}
 	}
 	start := r.until("the rollback", is[engine.RollbackStarted](nil))
-	if ev := start.Event.(engine.RollbackStarted); ev.Phase != f.phase || ev.Start || ev.By != "guard:"+f.guard {
+	if ev := start.Event.(engine.RollbackStarted); ev.Phase != f.phase || ev.Start || ev.By != "guard:"+guard.Guard {
 		t.Errorf("rolled back to %s by %s", ev.Phase, ev.By)
 	}
 	done := r.until("its end", is[engine.RollbackEnded](nil))

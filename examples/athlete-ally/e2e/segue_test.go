@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/examples/athlete-ally/people"
 	"github.com/segue-run/segue/journal"
 	"github.com/segue-run/segue/journal/sqlite"
 )
@@ -41,6 +43,7 @@ func root() string {
 }
 
 func TestMain(m *testing.M) {
+	hog() // if that is what this process is for
 	code := m.Run()
 	if bin, err := program(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(bin)) // it is in the temporary directory
@@ -66,6 +69,7 @@ func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), w.sys.Env.Pairs()...)
+	cmd.Env = append(cmd.Env, w.staging.Env.Pairs()...)
 	cmd.Env = append(cmd.Env, "SEGUE_STATE="+w.state, "SEGUE_ACTOR=ann")
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
@@ -120,21 +124,70 @@ type running struct {
 	events []entry
 	seen   int // events that until has looked at
 	news   chan struct{}
+	left   string // part of what nobody answers
 }
 
-// attestation is what the runbook asks for before it begins.
-const attestation = "The team was told, and the rollback plan was reviewed"
-
-// begin starts a run of a runbook, and attests.
+// begin starts a run of a runbook; people answer what it asks.
 func (w *world) begin(t testing.TB, file string, args ...string) *running {
 	t.Helper()
 	r := w.carry(t, w.runs(t), append([]string{"run", file, "--plain"}, args...)...)
-	r.until("the attestation to be asked for", func(ev entry) bool {
-		p, ok := ev.Event.(engine.PhaseStarted)
-		return ok && p.Phase == "preflight"
-	})
-	w.must(t, 0, "attest", attestation, "--run", r.id, "--role", "platform", "--as", "carl")
+	r.answered()
 	return r
+}
+
+// answered lets people answer what the run asks, as long as it goes on.
+func (r *running) answered() {
+	ctx, stop := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	others := people.People{
+		Segue: func(ctx context.Context, args ...string) *exec.Cmd { return r.w.command(ctx, args...) },
+		As:    "carl",
+		Leave: func(what string) bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.left != "" && strings.Contains(what, r.left)
+		},
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for ctx.Err() == nil && !r.over() {
+			if r.asks() {
+				others.Once(ctx, r.id)
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	r.t.Cleanup(func() { stop(); <-done })
+}
+
+// asks reports whether people may be asked now: a phase has not begun for good,
+// or it is the one with a step that waits for an approval.
+func (r *running) asks() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ev := range slices.Backward(r.events) {
+		switch ev := ev.Event.(type) {
+		case engine.PhaseStarted:
+			return true
+		case engine.PhaseReady:
+			return ev.Phase == "cleanup"
+		case engine.RollbackStarted:
+			return false
+		}
+	}
+	return false
+}
+
+// leave leaves an attestation or approval to nobody.
+func (r *running) leave(part string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = part
 }
 
 // goOn carries a run that exists on.
@@ -142,7 +195,9 @@ func (w *world) goOn(t testing.TB, id string, args ...string) *running {
 	t.Helper()
 	runs := w.runs(t)
 	delete(runs, id)
-	return w.carry(t, runs, append([]string{"run", "--resume", id, "--plain"}, args...)...)
+	r := w.carry(t, runs, append([]string{"run", "--resume", id, "--plain"}, args...)...)
+	r.answered()
+	return r
 }
 
 // carry starts a segue that carries out a run that is not among old.

@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,11 +30,12 @@ import (
 
 // world is the one system that all proofs share, with load on it.
 type world struct {
-	t     testing.TB
-	sys   *system.System
-	js    jetstream.JetStream
-	dir   string // from which segue is called
-	state string // segue's
+	t       testing.TB
+	sys     *system.System
+	staging *system.System
+	js      jetstream.JetStream
+	dir     string // from which segue is called
+	state   string // segue's
 
 	before picture // of the system, before the first run
 
@@ -45,8 +50,8 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
-		t: t, sys: systemtest.Start(t, system.Options{Release: "before"}), dir: t.TempDir(), state: t.TempDir(),
-		seqs: map[string]int64{},
+		t: t, sys: systemtest.Start(t, system.Options{Release: "before"}), staging: systemtest.Start(t, system.Options{Environment: system.Staging}),
+		dir: t.TempDir(), state: t.TempDir(), seqs: map[string]int64{},
 	}
 	if _, err := program(); err != nil {
 		t.Fatalf("build segue: %v", err)
@@ -88,7 +93,7 @@ func (w *world) count(t testing.TB) ledger.Result {
 	check(t, <-w.loaded)
 	records, err := load.ReadJournal(w.journal)
 	check(t, err)
-	r, err := ledger.Take(t.Context(), ledger.Source{NATSURL: w.sys.Env.NATSURL, DatabaseURL: w.sys.Env.DatabaseURL}, records, time.Minute)
+	r, err := ledger.Take(t.Context(), ledger.Source{NATSURL: w.sys.Env.NATSURL, DatabaseURL: w.sys.Env.DatabaseURL, Backups: w.sys.Env.PostgresBackup}, records, time.Minute)
 	check(t, err)
 	t.Log(r.Line())
 	return r
@@ -111,6 +116,7 @@ type picture struct {
 	Owner     map[string]string // subject to the stream that takes it
 	Env       map[string][]string
 	Running   map[string]bool
+	Command   map[string]string // of normalize, as the kernel has it
 }
 
 func (w *world) look(t testing.TB) picture {
@@ -129,7 +135,7 @@ func (w *world) look(t testing.TB) picture {
 func (w *world) picture(ctx context.Context) (picture, error) {
 	p := picture{
 		Streams: map[string]jetstream.StreamConfig{}, Consumers: map[string]jetstream.ConsumerConfig{},
-		Owner: map[string]string{}, Env: map[string][]string{}, Running: map[string]bool{},
+		Owner: map[string]string{}, Env: map[string][]string{}, Running: map[string]bool{}, Command: map[string]string{},
 	}
 	streams := w.js.ListStreams(ctx)
 	for info := range streams.Info() {
@@ -169,9 +175,16 @@ func (w *world) picture(ctx context.Context) (picture, error) {
 	}
 	for _, proc := range all {
 		p.Running[proc.Name] = proc.IsRunning
-		if proc.Service == "normalize" {
+		if strings.HasPrefix(proc.Service, "normalize") {
 			if p.Env[proc.Name], err = w.sys.Environment(ctx, proc.Name); err != nil {
 				return p, err
+			}
+			if proc.IsRunning {
+				argv, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", proc.PID))
+				if err != nil {
+					return p, err
+				}
+				p.Command[proc.Name] = strings.ReplaceAll(string(argv), "\x00", " ")
 			}
 		}
 	}
@@ -182,14 +195,16 @@ func (w *world) picture(ctx context.Context) (picture, error) {
 // may have been kept: a stream then owns nothing, and a durable was reported.
 func (w *world) restored(t testing.TB, was picture, r *running) {
 	t.Helper()
-	if strings.Contains(keptBy(all[engine.UndoDone](r)), "consumer "+event.DurableOura) {
-		w.finishKept(t)
+	for _, at := range [][2]string{{event.StreamVendor, event.DurableOura}, {event.StreamCore, event.DurableHRV}} {
+		if strings.Contains(keptBy(all[engine.UndoDone](r)), "consumer "+at[1]) {
+			w.finishKept(t, at[0], at[1])
+		}
 	}
 	now := w.look(t)
 	kept := func(name string) bool {
 		stream, _, _ := strings.Cut(name, "/")
 		_, before := was.Streams[stream]
-		return !before && (stream == event.StreamVendor || stream == event.StreamDLQ)
+		return !before && (stream == event.StreamVendor || stream == event.StreamCore || stream == event.StreamDLQ)
 	}
 	for name := range now.Streams {
 		if kept(name) {
@@ -210,17 +225,17 @@ func (w *world) restored(t testing.TB, was picture, r *running) {
 // finishKept is what the report asks a person to do about a durable that was
 // kept, as nobody could finish what it holds then, or as acknowledgements were
 // lost with a node: when the workers have finished, it is taken away.
-func (w *world) finishKept(t testing.TB) {
+func (w *world) finishKept(t testing.TB, stream, durable string) {
 	t.Helper()
-	await(t, 30*time.Second, "workers to finish what AA_VENDOR_HOT holds", func() bool {
-		c, err := w.js.Consumer(t.Context(), event.StreamVendor, event.DurableOura)
+	await(t, 60*time.Second, "workers to finish what "+stream+" holds", func() bool {
+		c, err := w.js.Consumer(t.Context(), stream, durable)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return true
 		}
 		if err != nil || c.CachedInfo().NumPending+uint64(c.CachedInfo().NumAckPending) > 0 {
 			return false
 		}
-		return w.js.DeleteConsumer(t.Context(), event.StreamVendor, event.DurableOura) == nil
+		return w.js.DeleteConsumer(t.Context(), stream, durable) == nil
 	})
 }
 
@@ -255,6 +270,40 @@ func (w *world) rows(t testing.TB) (hrv, vendor uint64) {
 		return 0, 0
 	}
 	return hrv, vendor
+}
+
+// get asks over HTTP; the answer's body, whatever its status.
+func (w *world) get(t testing.TB, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	check(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	check(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	check(t, err)
+	return string(body)
+}
+
+// log is what a process has written.
+func (w *world) log(t testing.TB, process string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.sys.Dir, "log", process+".log"))
+	check(t, err)
+	return string(raw)
+}
+
+// pin makes normalize look for its HRV on these streams alone; "": as it was.
+func (w *world) pin(t testing.TB, candidates string) {
+	t.Helper()
+	const name = "AA_STREAM_CANDIDATES"
+	for i := range w.sys.Env.NormalizeURLs {
+		if candidates == "" {
+			check(t, w.sys.SetEnv(t.Context(), system.Normalize(i), nil, name))
+		} else {
+			check(t, w.sys.SetEnv(t.Context(), system.Normalize(i), map[string]string{name: candidates}))
+		}
+	}
 }
 
 func decode(t testing.TB, text string, to any) {

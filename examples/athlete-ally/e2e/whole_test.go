@@ -1,0 +1,96 @@
+package e2e_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/examples/athlete-ally/event"
+)
+
+// TestFromEndToEnd carries the runbook out whole, and puts it back from where
+// the first test does not get to. The legacy stream is deleted in the end, so
+// that comes last.
+func TestFromEndToEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.burden(t)
+	for _, proof := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"a backlog across the restart is finished on the old stream", w.backlog},
+		{"blue and green", w.blueGreen},
+		{"an emergency in every later phase", w.emergencies},
+		{"the risk list", w.riskList},
+		{"troubleshooting", w.troubleshooting},
+		{"the whole migration", w.whole},
+	} {
+		if !t.Run(proof.name, proof.run) {
+			t.FailNow() // what follows would find the system in the middle of a run
+		}
+	}
+	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected+r.ProbesLeft != 0 {
+		t.Errorf("ledger: %s\n%v", r.Line(), r.Examples)
+	}
+}
+
+// later are the times of what follows phase 2.
+func later(more ...string) []string {
+	return set(append(more,
+		"vendor-soak=300ms", "core-soak=1s", "t-5m=1s", "t-1h=1s", "t-24h=1s", "idle-for=3s", "idle-look=1s",
+		"settled-lag=200", "settled-vendor-lag=200", "rate-tolerance=50%", "latency-tolerance=2000%")...)
+}
+
+// whole is the migration with all its tests, and what it leaves.
+func (w *world) whole(t *testing.T) {
+	w.announced(t)
+	r := w.begin(t, runbookFile(), later("run-tests=true")...)
+	r.until("phase 1", is(func(ev engine.PhaseStarted) bool { return ev.Phase == "vendor" }))
+	w.statusUpdate(t, r, "vendor")
+	r.until("the deletion", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/delete-athlete-ally-events" }))
+	r.end(0)
+	if got := w.statusOf(t, r.id); got != engine.CompletedStatus {
+		t.Fatalf("the run is %s", got)
+	}
+	now := w.look(t)
+	for _, name := range []string{event.StreamCore, event.StreamVendor, event.StreamDLQ} {
+		if _, ok := now.Streams[name]; !ok {
+			t.Errorf("there is no stream %s", name)
+		}
+	}
+	if len(now.Streams) != 3 || len(now.Paused) != 0 {
+		t.Errorf("streams %v, paused %v", slices.Sorted(maps.Keys(now.Streams)), now.Paused)
+	}
+	for subject, stream := range map[string]string{
+		event.SubjectHRV: event.StreamCore, event.SubjectSleep: event.StreamCore, event.SubjectOura: event.StreamVendor, "dlq.test": event.StreamDLQ,
+	} {
+		if now.Owner[subject] != stream {
+			t.Errorf("%s is with %s, not %s", subject, now.Owner[subject], stream)
+		}
+	}
+	w.healthyAfterwards(t)
+	w.checkboxes(t, r)
+	w.noWayBack(t, r)
+}
+
+// healthyAfterwards: the doctor finds nothing, and the checks of the final
+// shape pass when they are asked by hand.
+func (w *world) healthyAfterwards(t *testing.T) {
+	await(t, 30*time.Second, "the checks of the final shape to pass", func() bool {
+		r := w.segue(t, append([]string{"check", runbookFile(), "three-streams", "core-as-asked", "vendor-as-asked", "dlq-as-asked", "hrv-as-asked",
+			"core-flows", "vendor-flows", "ingest-healthy", "normalize-healthy", "rows-today", "database-answers"}, later()...)...)
+		return r.code == 0
+	})
+}
+
+// noWayBack: the deletion is the floor below which no rollback goes.
+func (w *world) noWayBack(t *testing.T, r *running) {
+	got := w.segue(t, "rollback", "emergency", "--run", r.id, "--as", "dora")
+	if got.code == 0 || !strings.Contains(got.String(), "over") {
+		t.Errorf("a rollback after the end: exit %d: %s", got.code, got)
+	}
+}
