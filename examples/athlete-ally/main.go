@@ -31,7 +31,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newDown(), newIngest(), newNormalize(), newLoad(), newLedger(), newDemo())
+	root.AddCommand(newUp(), newDown(), newIngest(), newNormalize(), newLoad(), newLedger(), newIntegration(), newDemo())
 	return root
 }
 
