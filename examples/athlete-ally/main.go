@@ -36,7 +36,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newDown(), newBackup(), newIngest(), newNormalize(), newLoad(), newLedger(), newDemo())
+	root.AddCommand(newUp(), newDown(), newBackup(), newIngest(), newNormalize(), newLoad(), newLedger(), newIntegration(), newDemo())
 	return root
 }
 

@@ -152,11 +152,18 @@ func readMessages(ctx context.Context, js jetstream.JetStream, name string) ([]S
 	if err != nil {
 		return nil, err
 	}
-	iter, err := consumer.Messages(jetstream.PullMaxMessages(2000))
+	// A request that is made right after the consumer may not reach it: it is
+	// soon made again.
+	iter, err := consumer.Messages(jetstream.PullMaxMessages(2000), jetstream.PullExpiry(2*time.Second))
 	if err != nil {
 		return nil, err
 	}
-	defer iter.Stop()
+	defer func() {
+		iter.Stop()
+		if info := consumer.CachedInfo(); info != nil {
+			_ = stream.DeleteConsumer(context.WithoutCancel(ctx), info.Name) // else it goes by itself
+		}
+	}()
 	out := make([]Stored, 0, info.State.Msgs)
 	for {
 		m, err := iter.Next(jetstream.NextContext(ctx))
