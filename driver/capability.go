@@ -27,7 +27,8 @@ type MessageStore interface {
 // An Acknowledger is a MessageStore that knows its consumers.
 type Acknowledger interface {
 	// Acknowledged reports whether a consumer has acknowledged a message of its
-	// stream. left says, for people, what it has yet to do.
+	// stream. It may be late to say so, while one before it is not acknowledged.
+	// left says, for people, what it has yet to do.
 	Acknowledged(ctx context.Context, stream, consumer string, seq uint64) (done bool, left string, err error)
 }
 

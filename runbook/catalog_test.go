@@ -47,8 +47,8 @@ func newFakeCatalog() fakeCatalog {
 		c[class][k.Name] = k
 	}
 	conn, act, chk := runbook.Connection, runbook.Action, runbook.Check
-	add(conn, runbook.Kind{Name: "nats"}, must(field("url", str)), field("system", str), field("timeout", runbook.Duration))
-	add(conn, runbook.Kind{Name: "postgres"}, must(field("url", str)))
+	add(conn, runbook.Kind{Name: "nats", Provides: []string{"messages"}}, must(field("url", str)), field("system", str), field("timeout", runbook.Duration))
+	add(conn, runbook.Kind{Name: "postgres", Provides: []string{"rows"}}, must(field("url", str)))
 	add(conn, runbook.Kind{Name: "prometheus"}, must(field("url", str)))
 	add(conn, runbook.Kind{Name: "process"}, must(field("api", str)))
 
@@ -64,6 +64,10 @@ func newFakeCatalog() fakeCatalog {
 	add(act, runbook.Kind{Name: "exec"},
 		must(of(field("run", list), str)), must(of(field("undo", list), str)), field("stdin", runbook.Any))
 	add(act, runbook.Kind{Name: "nginx.split"}, must(field("new", runbook.Percentage)), field("weight", runbook.Number))
+
+	needs := func(f runbook.Field, what string) runbook.Field { f.Needs = what; return f }
+	add(act, runbook.Kind{Name: "web.probe"}, must(field("url", str)), needs(field("bus", runbook.ConnRef), "messages"),
+		needs(field("db", runbook.ConnRef), "rows"), needs(field("metrics", runbook.ConnRef), "numbers"), field("any", runbook.ConnRef))
 
 	expect := must(field("expect", runbook.Expression))
 	expect.Vars = []string{"rows"}

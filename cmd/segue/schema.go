@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ func (a *app) kindsCommand() *cobra.Command {
 					}
 					found = true
 					fmt.Fprintf(w, "%s %s: %s\n", class, k.Name, k.Doc)
+					if len(k.Provides) > 0 {
+						fmt.Fprintf(w, "  (it has %s)\n", strings.Join(k.Provides, ", "))
+					}
 					for _, f := range k.Fields {
 						fmt.Fprintf(w, "  %s\t%s\t%s\n", f.Name, fieldType(f), f.Doc)
 					}
@@ -65,6 +69,9 @@ func fieldType(f runbook.Field) string {
 	t := string(f.Type)
 	if f.Elem != "" {
 		t += " of " + string(f.Elem)
+	}
+	if f.Needs != "" {
+		t += " with " + f.Needs
 	}
 	if f.Required {
 		t += ", required"

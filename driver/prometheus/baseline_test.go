@@ -286,7 +286,8 @@ func TestNearComparesWithTheBaseline(t *testing.T) {
 		111: {{nearParams{Name: "hundred"}, fail, "111"}, {nearParams{Name: "hundred", Direction: "down"}, pass, ""}},
 		90:  {{nearParams{Name: "hundred"}, pass, ""}},
 		89: {
-			{nearParams{Name: "hundred"}, fail, "89"}, {nearParams{Name: "hundred", Direction: "up"}, pass, ""},
+			{nearParams{Name: "hundred"}, fail, "89"},
+			{nearParams{Name: "hundred", Direction: "up"}, pass, ""},
 			{nearParams{Name: "hundred", Direction: "down"}, fail, "89"},
 		},
 		100: {{nearParams{Name: "hundred", Within: &zero}, pass, ""}},

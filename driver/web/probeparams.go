@@ -27,7 +27,7 @@ type probeParams struct {
 	Bus         driver.Via[driver.MessageStore] `param:"bus" doc:"Await it in a stream: a connection with messages."`
 	Stream      string                          `param:"stream" doc:"The stream that must store it, and no other. It must keep messages that are acknowledged."`
 	Subject     string                          `param:"subject" doc:"The subject that it must be stored under; no wildcards."`
-	Consumer    string                          `param:"consumer" doc:"The durable that must acknowledge it."`
+	Consumer    string                          `param:"consumer" doc:"The durable that must acknowledge it, and all before it: a message that was given back holds this up."`
 	DeadLetters string                          `param:"dead-letters" doc:"The subject of dead letters; one that carries the id fails the probe and is taken back too." default:"dlq.<subject>"`
 
 	DB     driver.Via[driver.RowStore] `param:"db" doc:"Await it in a database: a connection with rows."`

@@ -109,35 +109,56 @@ func TestProbeIsSentAgainWhileTheServerIsBusy(t *testing.T) {
 
 // Each fault is found, named, and leaves nothing behind: the negative control.
 func TestProbeFindsTheFault(t *testing.T) {
-	short := []string{"within: 30s", "within: 3s"}
+	short := []string{"within: 30s", "within: 6s"}
 	for name, c := range map[string]struct {
 		prepare func(*system)
 		edits   []string
 		want    []string
 		left    string
 	}{
-		"another stream stores it": {func(s *system) { s.astray.Store(true) }, short,
-			[]string{"answered 202", "is stored as message 1 of stream OLD", "belongs in HOT"}, untouched},
+		"another stream stores it": {
+			func(s *system) { s.astray.Store(true) }, short,
+			[]string{"answered 202", "is stored as message 1 of stream OLD", "belongs in HOT"},
+			untouched,
+		},
 		"it is stored twice": {func(s *system) { s.doubled.Store(true) }, short, []string{"stored twice: as message 4"}, untouched},
-		"it is dead-lettered": {func(s *system) { s.dead.Store(true) }, short,
-			[]string{"stored as message 3", "dead-lettered: message 1 of stream OLD"}, untouched},
-		"nobody acknowledges it": {func(s *system) { s.asleep.Store(true) }, short,
-			[]string{"normalize-oura has not acknowledged it (0 pending, 1 delivered", "not within 3s"}, untouched},
-		"the row never comes": {func(s *system) { s.lazy.Store(true) }, short,
-			[]string{"acknowledged by normalize-oura", "gives 0 rows", "rows.size() == 1", "not within 3s"}, untouched},
-		"the number does not grow": {func(s *system) { s.mute.Store(true) }, short, []string{"in the database", "the number stays at 0", "not within 3s"}, untouched},
-		"the signature is wrong": {nil, []string{`sign-secret: "${OURA_WEBHOOK_SECRET}"`, "sign-secret: another-secret"},
-			[]string{"answered 401, expected 200 or 202", "not this body's signature"}, untouched},
+		"it is dead-lettered": {
+			func(s *system) { s.dead.Store(true) }, short,
+			[]string{"stored as message 3", "dead-lettered: message 1 of stream OLD"},
+			untouched,
+		},
+		"nobody acknowledges it": {
+			func(s *system) { s.asleep.Store(true) }, short,
+			[]string{"normalize-oura has not acknowledged it (0 pending, 1 delivered", "not within 6s"},
+			untouched,
+		},
+		"the row never comes": {
+			func(s *system) { s.lazy.Store(true) }, short,
+			[]string{"acknowledged by normalize-oura", "gives 0 rows", "rows.size() == 1", "not within 6s"},
+			untouched,
+		},
+		"the number does not grow": {func(s *system) { s.mute.Store(true) }, short, []string{"in the database", "the number stays at 0", "not within 6s"}, untouched},
+		"the signature is wrong": {
+			nil,
+			[]string{`sign-secret: "${OURA_WEBHOOK_SECRET}"`, "sign-secret: another-secret"},
+			[]string{"answered 401, expected 200 or 202", "not this body's signature"},
+			untouched,
+		},
 		"nothing is there to store it": {nil, []string{"stream: STREAM", "stream: NOWHERE"}, []string{"before anything was sent", "no stream NOWHERE"}, untouched},
 		"no such consumer":             {nil, append([]string{"consumer: normalize-oura", "consumer: nobody"}, short...), []string{"there is no such consumer"}, untouched},
-		"nobody is there":              {nil, append([]string{"${INGEST_URL}", "http://127.0.0.1:1"}, short...), []string{"cannot be reached", "connection refused", "not within 3s"}, untouched},
+		"nobody is there":              {nil, append([]string{"${INGEST_URL}", "http://127.0.0.1:1"}, short...), []string{"cannot be reached", "connection refused", "not within 6s"}, untouched},
 		"a query that is none":         {nil, []string{"select event_type", "selekt event_type"}, []string{"before anything was sent", "syntax error"}, untouched},
 		"what would hold anyway":       {nil, []string{"expect: rows.size() == 1", "expect: rows.size() < 2"}, []string{"holds already"}, untouched},
-		"rows that undo leaves": {nil, []string{`"delete from vendor_events where event_id = $1", `, ""},
-			[]string{"undo leaves 1 rows", "still holds"}, "2 0 2 1"},
-		"a busy server": {func(s *system) { s.refuse.Store(1000) }, short, []string{"answered 503", "not within 3s"}, untouched},
+		"rows that undo leaves": {
+			nil,
+			[]string{`"delete from vendor_events where event_id = $1", `, ""},
+			[]string{"undo leaves 1 rows", "still holds"},
+			"2 0 2 1",
+		},
+		"a busy server": {func(s *system) { s.refuse.Store(1000) }, short, []string{"answered 503", "not within 6s"}, untouched},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSystem(t)
 			if c.prepare != nil {
 				c.prepare(s)
@@ -249,8 +270,10 @@ func TestAProbeIsCancelledPromptlyAndStillTakenBack(t *testing.T) {
 
 func TestEachOfWhatIsAwaitedMayBeLeftOut(t *testing.T) {
 	bus := []string{"bus: bus", "", "stream: STREAM", "", "subject: SUBJECT", "", "consumer: normalize-oura", ""}
-	db := []string{"db: db", "", "query: select event_type from vendor_events where event_id = $1", "", `args: ["{id}"]`, "", "expect: rows.size() == 1", "",
-		`undo: ["delete from vendor_events where event_id = $1", "delete from normalize_effects where message_id = $1"]`, ""}
+	db := []string{
+		"db: db", "", "query: select event_type from vendor_events where event_id = $1", "", `args: ["{id}"]`, "", "expect: rows.size() == 1", "",
+		`undo: ["delete from vendor_events where event_id = $1", "delete from normalize_effects where message_id = $1"]`, "",
+	}
 	metrics := []string{"metrics: prom", "", `grows: 'sum(normalize_messages_total{result="processed",stream="STREAM"})'`, ""}
 	for name, c := range map[string]struct {
 		without [][]string

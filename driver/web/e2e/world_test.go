@@ -61,6 +61,9 @@ func run(m *testing.M) int {
 		return failed(err)
 	}
 	defer cluster.Stop()
+	if err := awaitPrometheus(); err != nil {
+		return failed(err)
+	}
 	return database.Run(m)
 }
 
@@ -113,6 +116,31 @@ func startPrometheus(dir string) (stop func(), err error) {
 		_ = cmd.Wait()
 		server.Close()
 	}, nil
+}
+
+// awaitPrometheus waits for the first answer: a probe should not.
+func awaitPrometheus() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, promURL+"/api/v1/query?query=up", http.NoBody)
+		if err != nil {
+			return err
+		}
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for Prometheus on %s: %w", promURL, ctx.Err())
+		}
+	}
 }
 
 // system is ingest and normalize in small: it checks signatures, publishes,
