@@ -119,6 +119,9 @@ func typeOf(t reflect.Type) (typ, elem runbook.Type) {
 func decode[P any](raw runbook.Params, env Env, conns Conns) (P, error) {
 	var p P
 	err := decodeInto(reflect.ValueOf(&p).Elem(), raw, env, conns)
+	if told, ok := any(&p).(interface{ AsWritten(runbook.Params) }); ok {
+		told.AsWritten(raw) // with its references: what is one is secret
+	}
 	return p, err
 }
 

@@ -18,14 +18,30 @@ type yamlParams struct {
 	Set      map[string]any `param:"set" doc:"Keys and their new values, which keep their type: a text that looks like a number is quoted. A key is written servers[0].port; one with a dot in it in quotes: labels.\"app.io/name\". A key that is missing is added at the end of its mapping."`
 	Unset    []string       `param:"unset" doc:"Keys to take out, with what is beneath them."`
 	Document *int           `param:"document" doc:"Which document of the file is meant, counted from 0, if it has several."`
-	Secret   []string       `param:"secret" doc:"Keys whose values, old and new, are to show nowhere. Those that are named password, token and the like are secret anyway."`
+	Secret   []string       `param:"secret" doc:"Keys whose values, old and new, are to show nowhere. Those that are named password, token and the like are secret anyway, and so are those that are set to a ${…}."`
+	referred
 }
 
 type envParams struct {
 	Path   string            `param:"path,required" doc:"The file of KEY=VALUE lines, on the machine that Segue runs on. It must be there. Links are followed."`
 	Set    map[string]string `param:"set" doc:"Variables and their new values. Of several lines with one variable the last counts, and is the one that is changed. One that is missing is added at the end."`
 	Unset  []string          `param:"unset" doc:"Variables whose line is taken out."`
-	Secret []string          `param:"secret" doc:"Variables whose values, old and new, are to show nowhere. Those that are named PASSWORD, TOKEN and the like are secret anyway."`
+	Secret []string          `param:"secret" doc:"Variables whose values, old and new, are to show nowhere. Those that are named PASSWORD, TOKEN and the like are secret anyway, and so are those that are set to a ${…}."`
+	referred
+}
+
+// referred are the keys whose new value is a reference. It is secret, so the
+// old one that it replaces most likely is too.
+type referred struct{ keys []string }
+
+// AsWritten is told the parameters before references are resolved.
+func (r *referred) AsWritten(raw runbook.Params) {
+	set, _ := raw["set"].(map[string]any)
+	for _, k := range slices.Sorted(maps.Keys(set)) {
+		if len(driver.References(runbook.Params{k: set[k]})) > 0 {
+			r.keys = append(r.keys, k)
+		}
+	}
 }
 
 // Validate implements what types cannot say.
@@ -69,7 +85,7 @@ func (p yamlParams) parsed() ([]change, sealer, error) {
 			return nil, sealer{}, err
 		}
 	}
-	s, err := declared(p.Secret)
+	s, err := declared(append(p.keys, p.Secret...))
 	return changes, s, err
 }
 
@@ -163,7 +179,7 @@ func envAct(p envParams) (driver.Action, error) {
 	for _, name := range slices.Sorted(slices.Values(p.Unset)) {
 		changes = append(changes, change{key: keyPath{{name, -1}}})
 	}
-	s, err := declared(p.Secret)
+	s, err := declared(append(p.keys, p.Secret...))
 	if err != nil {
 		return nil, fmt.Errorf("files.env: %w", err)
 	}

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/segue-run/segue/driver/drivertest"
 	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/runbook"
+	"github.com/segue-run/segue/state"
 )
 
 const asWritten = `
@@ -23,7 +25,7 @@ phases:
       - name: Turn the flags on
         files.yaml:
           path: "${DIR}/app.yaml"
-          set: {migration.phase: 2, rollout.flags.on: true, "servers[0].port": 4222, 'labels."app.io/name"': "1.10", since: 2026-01-02, db.password: "${PASSWORD}"}
+          set: {migration.phase: 2, rollout.flags.on: true, "servers[0].port": 4222, 'labels."app.io/name"': "1.10", since: 2026-01-02, db.password: "${PASSWORD}", dsn: "${PASSWORD}"}
           unset: [old.flag]
       - name: Say so in the environment
         files.env:
@@ -34,7 +36,7 @@ phases:
 
 func TestPartsWorkAsWritten(t *testing.T) {
 	dir := t.TempDir()
-	const yaml, env = "migration: {phase: 1}\nservers:\n  - port: 1\nold: {flag: 1, more: 2}\n", "MODE=single\nOLD=1\n"
+	const yaml, env = "dsn: old-dsn\nmigration: {phase: 1}\nservers:\n  - port: 1\nold: {flag: 1, more: 2}\n", "MODE=single\nOLD=1\n"
 	write(t, dir+"/app.yaml", yaml)
 	write(t, dir+"/app.env", env)
 	made := drivertest.Make(t, asWritten, map[string]string{"DIR": dir, "PASSWORD": "pa ss"}, Parts()...)
@@ -52,9 +54,15 @@ func TestPartsWorkAsWritten(t *testing.T) {
 		plays = append(plays, run(t, made.Actions[name].(*action)))
 	}
 	verdicts(evidence.Pass)
-	same(t, "YAML", "migration: {phase: 2}\nservers:\n  - port: 4222\nold: {more: 2}\ndb:\n  password: pa ss\nlabels:\n  app.io/name: \"1.10\"\nrollout:\n  flags:\n    \"on\": true\nsince: \"2026-01-02\"\n", content(t, dir+"/app.yaml"))
+	same(t, "YAML", "dsn: pa ss\nmigration: {phase: 2}\nservers:\n  - port: 4222\nold: {more: 2}\ndb:\n  password: pa ss\nlabels:\n  app.io/name: \"1.10\"\nrollout:\n  flags:\n    \"on\": true\nsince: \"2026-01-02\"\n", content(t, dir+"/app.yaml"))
 	same(t, "environment", "MODE=multi\nTOKEN='pa ss'\n", content(t, dir+"/app.env"))
 	for _, p := range plays {
+		for _, s := range []state.State{p.before, p.want} {
+			face, _ := s.Face(nil)
+			if raw, err := json.Marshal(face); err != nil || strings.Contains(string(raw), "pa ss") || strings.Contains(string(raw), "old-dsn") {
+				t.Errorf("what a reference gives, or replaces, shows: %s, %v", raw, err)
+			}
+		}
 		p.undo()
 	}
 	same(t, "YAML, undone", yaml, content(t, dir+"/app.yaml"))

@@ -55,7 +55,7 @@ func Start(t testing.TB, processes ...Process) *Orchestrator {
 	o := &Orchestrator{API: "unix://" + filepath.Join(dir, "pc.sock"), Dir: dir, gone: make(chan struct{}), originals: map[string]json.RawMessage{}}
 	o.write(t, processes)
 	o.cmd = exec.Command(path, "--config", filepath.Join(dir, "project.yaml"), "--tui=false", "--keep-project",
-		"--disable-dotenv", "--use-uds", "--unix-socket", filepath.Join(dir, "pc.sock"), "--log-file", filepath.Join(dir, "pc.log"))
+		"--disable-dotenv", "--slow-ref-rate=1h", "--use-uds", "--unix-socket", filepath.Join(dir, "pc.sock"), "--log-file", filepath.Join(dir, "pc.log"))
 	o.cmd.Dir, o.cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8"}
 	o.cmd.Stdout, o.cmd.Stderr = &o.out, &o.out
 	o.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

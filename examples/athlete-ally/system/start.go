@@ -136,7 +136,7 @@ func environment(l layout) []string {
 
 // launch starts process-compose, which outlives the caller.
 func launch(l layout, id *identity) error {
-	cmd := exec.Command(l.bin(binCompose), "--config", l.conf("processes.yaml"), "--tui=false", "--keep-project",
+	cmd := exec.Command(l.bin(binCompose), "--config", l.conf("processes.yaml"), "--tui=false", "--keep-project", "--slow-ref-rate=1h",
 		"--disable-dotenv", "--use-uds", "--unix-socket", l.socket(), "--log-file", l.log(binCompose))
 	cmd.Dir, cmd.Env = string(l), environment(l)
 	id.become(cmd)
