@@ -134,7 +134,9 @@ func environment(l layout) []string {
 	}
 }
 
-// launch starts process-compose, which outlives the caller.
+// launch starts process-compose, which outlives the caller. Left to itself it
+// goes through all of /proc for each child of each process, each second that
+// somebody asks how they are: with PostgreSQL's many that takes seconds.
 func launch(l layout, id *identity) error {
 	cmd := exec.Command(l.bin(binCompose), "--config", l.conf("processes.yaml"), "--tui=false", "--keep-project", "--slow-ref-rate=1h",
 		"--disable-dotenv", "--use-uds", "--unix-socket", l.socket(), "--log-file", l.log(binCompose))
