@@ -8,15 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,14 +21,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/segue-run/segue/driver"
-	"github.com/segue-run/segue/driver/drivertest"
-	natsdriver "github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/nats/natstest"
-	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/postgres/postgrestest"
-	"github.com/segue-run/segue/driver/prometheus"
-	"github.com/segue-run/segue/driver/web"
 )
 
 const signingSecret = "oura-s3cret/of tests"
@@ -70,77 +60,6 @@ func run(m *testing.M) int {
 func failed(err error) int {
 	fmt.Fprintln(os.Stderr, err)
 	return 1
-}
-
-// page is a metrics page, scraped ten times a second.
-type page struct {
-	mu     sync.Mutex
-	values map[string]int // by stream
-}
-
-func (p *page) count(stream string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.values[stream]++
-}
-
-func (p *page) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for stream, n := range p.values {
-		fmt.Fprintf(w, "normalize_messages_total{result=\"processed\",stream=%q} %d\n", stream, n)
-	}
-}
-
-func startPrometheus(dir string) (stop func(), err error) {
-	server := httptest.NewServer(counts)
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return nil, err
-	}
-	config := fmt.Sprintf("scrape_configs:\n- job_name: t\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n  static_configs: [{targets: ['%s']}]\n", strings.TrimPrefix(server.URL, "http://"))
-	if err := os.WriteFile(filepath.Join(dir, "p.yml"), []byte(config), 0o600); err != nil {
-		return nil, err
-	}
-	cmd := exec.Command("prometheus", "--config.file="+dir+"/p.yml", "--storage.tsdb.path="+dir+"/prom", "--web.listen-address="+addr, "--log.level=warn") //nolint:gosec // Debian's
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start Debian's Prometheus: %w", err)
-	}
-	promURL = "http://" + addr
-	return func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		server.Close()
-	}, nil
-}
-
-// awaitPrometheus waits for the first answer: a probe should not.
-func awaitPrometheus() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, promURL+"/api/v1/query?query=up", http.NoBody)
-		if err != nil {
-			return err
-		}
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("wait for Prometheus on %s: %w", promURL, ctx.Err())
-		}
-	}
 }
 
 // system is ingest and normalize in small: it checks signatures, publishes,
@@ -316,53 +235,6 @@ func (s *system) work(m jetstream.Msg) {
 	if !s.mute.Load() {
 		counts.count(s.stream)
 	}
-}
-
-// probe is the whole of it as it is written in a runbook; edits replace parts.
-func (s *system) probe(edits ...string) drivertest.Made {
-	s.t.Helper()
-	text := `
-segue: v1
-name: probe
-connections:
-  bus: {nats: {url: "${NATS_URL}"}}
-  db: {postgres: {url: "${DATABASE_URL}"}}
-  prom: {prometheus: {url: "${PROMETHEUS_URL}"}}
-phases:
-  - name: one
-    steps:
-      - name: Probe
-        web.probe:
-          url: "${INGEST_URL}/api/v1/webhook/oura"
-          headers: {X-Request-Id: "{id}"}
-          body: '{"event_id":"{id}","userId":"phase1-test-user-{id}","event_type":"daily_activity","data":{"test":"phase1-migration"}}'
-          sign-header: X-Oura-Signature
-          sign-secret: "${OURA_WEBHOOK_SECRET}"
-          status: [200, 202]
-          id: phase1
-          bus: bus
-          stream: STREAM
-          subject: SUBJECT
-          consumer: normalize-oura
-          db: db
-          query: select event_type from vendor_events where event_id = $1
-          args: ["{id}"]
-          expect: rows.size() == 1
-          undo: ["delete from vendor_events where event_id = $1", "delete from normalize_effects where message_id = $1"]
-          metrics: prom
-          grows: 'sum(normalize_messages_total{result="processed",stream="STREAM"})'
-          within: 30s
-`
-	text = strings.NewReplacer(edits...).Replace(text)
-	text = strings.NewReplacer("STREAM", s.stream, "SUBJECT", s.subject).Replace(text)
-	return drivertest.Make(s.t, text, map[string]string{
-		"NATS_URL": cluster.URL(), "DATABASE_URL": s.dbURL, "PROMETHEUS_URL": promURL,
-		"INGEST_URL": s.url, "OURA_WEBHOOK_SECRET": signingSecret,
-	}, parts()...)
-}
-
-func parts() []driver.Part {
-	return slices.Concat(web.Parts(), natsdriver.Parts(), postgres.Parts(), prometheus.Parts())
 }
 
 // leftovers is all that is there and is nobody else's.
