@@ -258,7 +258,7 @@ func (w *world) negativeControls(t *testing.T) {
 			func(t *testing.T) { check(t, w.sys.StartProcess(t.Context(), system.Normalize(1))) },
 			[]string{"normalize/health", "rows/hrv-logarithm"},
 			[]string{"normalize/health"},
-			"no deployment of normalize is whole: no answer of normalize at",
+			"no deployment of normalize is whole: no answer of normalize at http:",
 		},
 		{
 			"normalize stopped",
