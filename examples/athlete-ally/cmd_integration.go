@@ -75,7 +75,7 @@ asked for has not passed.`,
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON, and nothing else")
 	f.BoolVar(&list, "list", false, "list the tests")
 	f.StringArrayVar(&o.Run, "run", nil, "run only this test, or group of tests (may be repeated); the others are skipped")
-	f.DurationVar(&o.Within, "within", 10*time.Second, "how long each test may take")
+	f.DurationVar(&o.Within, "within", 20*time.Second, "how long each test may take")
 	cmd.MarkFlagsOneRequired("dir", "list")
 	return cmd
 }

@@ -62,7 +62,7 @@ func open(ctx context.Context, target Target) (_ *bench, err error) {
 	if err != nil {
 		return nil, errors.New("the database's URL cannot be read") // it holds a password
 	}
-	cfg.MaxConns, cfg.ConnConfig.ConnectTimeout = atOnce, 2*time.Second
+	cfg.MaxConns, cfg.ConnConfig.ConnectTimeout = atOnce, 10*time.Second
 	cfg.ConnConfig.RuntimeParams["application_name"] = "integration"
 	if b.db, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)

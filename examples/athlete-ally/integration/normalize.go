@@ -33,6 +33,9 @@ func (p *probe) instances(ctx context.Context) ([]instance, error) {
 		complete := len(s.Instances) > 0
 		for _, at := range s.Instances {
 			code, raw, err := p.get(ctx, at.URL+"/health")
+			if ctx.Err() != nil {
+				return nil, err
+			}
 			if err != nil {
 				complete = false
 				missing = append(missing, s.Name+" at "+at.URL)

@@ -78,13 +78,20 @@ func ask(ctx context.Context, t Test, p *probe, within time.Duration) (r Result)
 		}
 		r.Seconds = time.Since(began).Seconds()
 	}()
-	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
+	ctx, cancel := context.WithTimeoutCause(ctx, within, overdue(within))
 	defer cancel()
 	if err := t.run(ctx, p); err != nil {
 		r.fail(err.Error())
 	}
 	return r
 }
+
+// overdue is the cause of a test's end.
+type overdue time.Duration
+
+func (o overdue) Error() string { return "not within " + time.Duration(o).String() }
+
+func (o overdue) Unwrap() error { return context.DeadlineExceeded }
 
 func (r *Result) fail(why string) {
 	if r.Verdict == Failed {

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,10 +21,6 @@ const (
 	// lastLook is between the last message that was taken back and the last
 	// look for rows: a worker may have had it in hand.
 	lastLook = 300 * time.Millisecond
-	// sweepWithin bounds the look through one stream, fetchWithin one request
-	// of it.
-	sweepWithin = 8 * time.Second
-	fetchWithin = 250 * time.Millisecond
 )
 
 // takeBack removes whatever carries this run's mark: messages first, so that no
@@ -116,66 +111,15 @@ func (b *bench) sweep(ctx context.Context, probes []*probe) error {
 	return group.Wait()
 }
 
-// marked finds this run's messages between two sequences, with a consumer that
-// is gone afterwards. It asks for little time: what is asked of a consumer right
-// after it was made may not reach it.
-func (b *bench) marked(ctx context.Context, name string, from, to uint64) (_ map[uint64]bool, err error) {
+// marked finds this run's messages between two sequences.
+func (b *bench) marked(ctx context.Context, name string, from, to uint64) (map[uint64]bool, error) {
 	found := map[uint64]bool{}
-	if to < from {
-		return found, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, sweepWithin)
-	defer cancel()
-	consumer, err := b.js.CreateConsumer(ctx, name, jetstream.ConsumerConfig{
-		Name: b.mark + rand.Text()[:6], AckPolicy: jetstream.AckNonePolicy, HeadersOnly: true, Replicas: 1, MemoryStorage: true,
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, InactiveThreshold: 30 * time.Second,
+	err := b.scan(ctx, name, from, to, func(seq uint64, h nats.Header) {
+		if b.marks(h) {
+			found[seq] = true
+		}
 	})
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return found, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		gone := b.js.DeleteConsumer(context.WithoutCancel(ctx), name, consumer.CachedInfo().Name)
-		if gone != nil && !errors.Is(gone, jetstream.ErrConsumerNotFound) && !errors.Is(gone, jetstream.ErrStreamNotFound) {
-			err = errors.Join(err, fmt.Errorf("remove the consumer that looked: %w", gone))
-		}
-	}()
-	for at, idle := from-1, 0; at < to && idle < 2; {
-		batch, err := consumer.Fetch(1000, jetstream.FetchMaxWait(fetchWithin))
-		if err != nil {
-			return nil, err
-		}
-		for m := range batch.Messages() {
-			meta, err := m.Metadata()
-			if err != nil {
-				return nil, err
-			}
-			at = meta.Sequence.Stream
-			if b.marks(m.Headers()) {
-				found[at] = true
-			}
-			if meta.NumPending == 0 {
-				break
-			}
-		}
-		if at >= to {
-			break
-		}
-		info, err := consumer.Info(ctx)
-		switch {
-		case errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound):
-			return found, nil
-		case err != nil:
-			return nil, err
-		case info.NumPending == 0:
-			idle++ // what was behind is gone, or its replica of the stream is late
-		default:
-			idle = 0
-		}
-	}
-	return found, nil
+	return found, err
 }
 
 // marks tells whether a message is of this run: sent by it, or its dead letter.

@@ -36,7 +36,7 @@ type Options struct {
 }
 
 const (
-	defaultWithin = 10 * time.Second
+	defaultWithin = 20 * time.Second
 	// cleanWithin is what taking back may take, also after an interrupt.
 	cleanWithin = 10 * time.Second
 	atOnce      = 8

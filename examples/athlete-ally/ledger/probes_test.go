@@ -28,8 +28,10 @@ func TestWhatProbesLeaveIsCountedApart(t *testing.T) {
 		want  []string
 	}{
 		"nothing": {func(*World) {}, nil},
-		"a message by its id": {func(w *World) { w.Streams[0].Messages = append(w.Streams[0].Messages, message(id, "{}")) },
-			[]string{"ATHLETE_ALLY_EVENTS/100"}},
+		"a message by its id": {
+			func(w *World) { w.Streams[0].Messages = append(w.Streams[0].Messages, message(id, "{}")) },
+			[]string{"ATHLETE_ALLY_EVENTS/100"},
+		},
 		"a message by its user, with its effect": {func(w *World) {
 			w.Streams[0].Messages = append(w.Streams[0].Messages, message("01JABC", `{"userId": "`+id+`"}`))
 			w.Effects["01JABC"] = 1
@@ -44,8 +46,10 @@ func TestWhatProbesLeaveIsCountedApart(t *testing.T) {
 		}, []string{"AA_DLQ/100"}},
 		"a reading":           {func(w *World) { w.HRV[id+"|2025-10-01"] = 42 }, []string{"hrv_data/" + id + "|2025-10-01"}},
 		"a webhook by its id": {func(w *World) { w.Vendor[id] = "u" }, []string{"vendor_events/" + id}},
-		"a webhook by its user, with its effect": {func(w *World) { w.Vendor["01JABC"], w.Effects["01JABC"] = id, 1 },
-			[]string{"vendor_events/01JABC", "normalize_effects/01JABC"}},
+		"a webhook by its user, with its effect": {
+			func(w *World) { w.Vendor["01JABC"], w.Effects["01JABC"] = id, 1 },
+			[]string{"vendor_events/01JABC", "normalize_effects/01JABC"},
+		},
 		"two effects": {func(w *World) { w.Effects[id] = 2 }, []string{"normalize_effects/" + id, "normalize_effects/" + id}},
 		"a message that only a backup holds is not left": {func(w *World) {
 			w.Streams = append(w.Streams, Stream{Name: "OLD" + backupSuffix, Backup: true, Messages: []Stored{message(id, "{}")}})
