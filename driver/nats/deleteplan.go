@@ -110,9 +110,21 @@ func (a *deletion) consumers(ctx context.Context, _ *streamInfo) (*obstacle, err
 	}
 	var busy, names []string
 	for i := range all {
-		if !all[i].drained() {
-			busy, names = append(busy, fmt.Sprintf("consumer %s has %s", all[i].Name, all[i].left())), append(names, all[i].Name)
+		name, left := all[i].Name, all[i].left()
+		if all[i].drained() {
+			// Its leader may not have heard of the last messages.
+			done, now, err := a.c.finished(ctx, a.p.Stream, name, nil)
+			if err != nil {
+				return nil, err
+			}
+			if done {
+				continue
+			}
+			if left = now.left(); now.drained() {
+				left = fmt.Sprintf("got to message %d and not to the last", now.Delivered.Stream)
+			}
 		}
+		busy, names = append(busy, "consumer "+name+" has "+left), append(names, name)
 	}
 	if len(busy) == 0 {
 		return nil, nil //nolint:nilnil // nothing in the way
