@@ -211,10 +211,15 @@ func (a *consumerAction) Undo(ctx context.Context, e driver.Effect) error {
 		return fmt.Errorf("%s: consumer %s of stream %s is gone, somebody deleted it: its position cannot be restored", a.c, a.p.Name, a.p.Stream)
 	case info == nil:
 		return nil
-	case !flag(was["exists"]) && info.drained():
-		return a.c.deleteConsumer(ctx, e.Mine, a.p.Stream, a.p.Name)
 	case !flag(was["exists"]):
-		return keptConsumer(a.p.Stream, info, a.id)
+		done, now, err := a.c.finished(ctx, a.p.Stream, a.p.Name, nil)
+		if err != nil {
+			return err
+		}
+		if done {
+			return a.c.deleteConsumer(ctx, e.Mine, a.p.Stream, a.p.Name)
+		}
+		return keptConsumer(a.p.Stream, now, a.id)
 	}
 	if err := a.change(ctx, e, info, was); err != nil {
 		return err

@@ -76,8 +76,10 @@ func (a *deletion) PlanAmong(before, others state.State) (state.State, error) {
 func (a *deletion) obstacles(ctx context.Context, info *streamInfo) (found []obstacle, kept string, err error) {
 	found = []obstacle{}
 	if s := info.subjects(); len(s) > 0 {
-		found = append(found, obstacle{ofSubjects, "it has the subjects " + quoted(s),
-			fmt.Sprintf("nats.move them to another stream, or nats.stream: {name: %s, closed: true}", a.p.Stream)})
+		found = append(found, obstacle{
+			ofSubjects, "it has the subjects " + quoted(s),
+			fmt.Sprintf("nats.move them to another stream, or nats.stream: {name: %s, closed: true}", a.p.Stream),
+		})
 	}
 	for _, look := range []func(context.Context, *streamInfo) (*obstacle, error){a.consumers, a.readers, a.messages} {
 		o, err := look(ctx, info)
@@ -108,15 +110,29 @@ func (a *deletion) consumers(ctx context.Context, _ *streamInfo) (*obstacle, err
 	}
 	var busy, names []string
 	for i := range all {
-		if !all[i].drained() {
-			busy, names = append(busy, fmt.Sprintf("consumer %s has %s", all[i].Name, all[i].left())), append(names, all[i].Name)
+		name, left := all[i].Name, all[i].left()
+		if all[i].drained() {
+			// Its leader may not have heard of the last messages.
+			done, now, err := a.c.finished(ctx, a.p.Stream, name, nil)
+			if err != nil {
+				return nil, err
+			}
+			if done {
+				continue
+			}
+			if left = now.left(); now.drained() {
+				left = fmt.Sprintf("got to message %d and not to the last", now.Delivered.Stream)
+			}
 		}
+		busy, names = append(busy, "consumer "+name+" has "+left), append(names, name)
 	}
 	if len(busy) == 0 {
 		return nil, nil //nolint:nilnil // nothing in the way
 	}
-	return &obstacle{ofConsumers, strings.Join(busy, "; "),
-		fmt.Sprintf("let the workers of %s finish (nats.drained waits for that), or nats consumer rm %s NAME if nobody needs it", quoted(names), a.p.Stream)}, nil
+	return &obstacle{
+		ofConsumers, strings.Join(busy, "; "),
+		fmt.Sprintf("let the workers of %s finish (nats.drained waits for that), or nats consumer rm %s NAME if nobody needs it", quoted(names), a.p.Stream),
+	}, nil
 }
 
 // readers are the streams that copy from this one.
@@ -172,8 +188,10 @@ func (a *deletion) messages(ctx context.Context, _ *streamInfo) (*obstacle, erro
 	if l.own == "" && l.unsure == "" {
 		return nil, nil //nolint:nilnil // nothing in the way
 	}
-	return &obstacle{ofMessages, cmp.Or(l.own, l.unsure) + ", and it must be idle for " + tidy(*a.p.IdleFor),
-		"find out who publishes; a gate with nats.idle: {for: " + tidy(*a.p.IdleFor) + "} waits for it"}, nil
+	return &obstacle{
+		ofMessages, cmp.Or(l.own, l.unsure) + ", and it must be idle for " + tidy(*a.p.IdleFor),
+		"find out who publishes; a gate with nats.idle: {for: " + tidy(*a.p.IdleFor) + "} waits for it",
+	}, nil
 }
 
 func (a *deletion) backup(ctx context.Context, info *streamInfo) (string, *obstacle, error) {

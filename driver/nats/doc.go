@@ -1,5 +1,6 @@
-// Package nats speaks to NATS JetStream: streams, consumers, probes, purges, deletions,
-// backups and their restoring, and the plain move of subjects between streams.
+// Package nats speaks to NATS JetStream: streams, consumers, probes, purges,
+// deletions, backups and their restoring, and the plain move of subjects from
+// one stream to another.
 //
 // What an action owns is in its state under the identity of the stream
 // (nats:<cluster>/<account>/stream/<name>) or of the consumer beneath it, one

@@ -53,8 +53,8 @@ func passing(err error) bool {
 const (
 	callTimeout = 10 * time.Second        // for one request with all its attempts, unless ctx ends earlier
 	attempt     = 2 * time.Second         // for one attempt
-	listAsk     = 4500 * time.Millisecond // for a list: the server waits 4 s for leaders that do not answer
-	firstAsk    = 250 * time.Millisecond  // for the first attempt of a question
+	firstAsk    = 250 * time.Millisecond  // for the first attempt of a question, and twice that for the second
+	listAsk     = 4500 * time.Millisecond // for the third of a list: the server waits 4 s for leaders that do not answer
 	again       = 20 * time.Millisecond   // between attempts
 	rarely      = 100 * time.Millisecond  // between looks at what is long in coming
 	grace       = 100 * time.Millisecond  // for what must still be done after ctx was cancelled
@@ -64,18 +64,20 @@ const (
 // one about a consumer that is just being created: the first attempts are
 // short.
 func (c *Conn) ask(ctx context.Context, subject string, req, reply any) error {
-	return c.send(ctx, read, firstAsk, subject, req, reply)
+	return c.send(ctx, read, []time.Duration{firstAsk, 2 * firstAsk, 4 * firstAsk, attempt}, subject, req, reply)
 }
 
-// askList asks for a list, which comes late when some leader does not answer.
+// askList asks for a list, which comes late when some leader does not answer:
+// soon again, as that passes while something is being created, then patiently,
+// to hear whose it is.
 func (c *Conn) askList(ctx context.Context, subject string, req, reply any) error {
-	return c.send(ctx, read, listAsk, subject, req, reply)
+	return c.send(ctx, read, []time.Duration{firstAsk, 2 * firstAsk, listAsk}, subject, req, reply)
 }
 
 // tell makes a change that is safe to make twice. Effect.Mine is asked before
 // each attempt.
 func (c *Conn) tell(ctx context.Context, mine func() error, subject string, req, reply any) error {
-	return c.send(ctx, mine, attempt, subject, req, reply)
+	return c.send(ctx, mine, []time.Duration{attempt}, subject, req, reply)
 }
 
 // read is what a question asks instead of Effect.Mine.
@@ -83,7 +85,8 @@ func read() error { return nil }
 
 // send puts one request to the server and decodes the reply. Silence, a lost
 // connection and a server without a leader are answered by another attempt.
-func (c *Conn) send(ctx context.Context, mine func() error, patience time.Duration, subject string, req, reply any) error {
+// patience is how long each one waits, the last for all that follow.
+func (c *Conn) send(ctx context.Context, mine func() error, patience []time.Duration, subject string, req, reply any) error {
 	body, err := encode(req)
 	if err != nil {
 		return err
@@ -91,11 +94,11 @@ func (c *Conn) send(ctx context.Context, mine func() error, patience time.Durati
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("no answer within %s", callTimeout))
 	defer cancel()
 	var last error
-	for ; ; patience = max(patience, min(2*patience, attempt)) {
+	for try := 0; ; try++ {
 		if err := mine(); err != nil {
 			return fmt.Errorf("%s: %w", c, err)
 		}
-		err := c.once(ctx, patience, subject, body, reply)
+		err := c.once(ctx, patience[min(try, len(patience)-1)], subject, body, reply)
 		switch {
 		case err == nil:
 			return nil

@@ -104,14 +104,20 @@ func (a *restore) choose(ctx context.Context) (*found, candidate, error) {
 	case b != nil:
 		return b, candidate{}, nil
 	case len(damaged) > 0:
-		return nil, candidate{Problem: fmt.Sprintf("the backup of stream %s in %s is damaged: %s", a.p.Stream, where, strings.Join(damaged, "; ")),
-			Remedy: "from: a directory with a whole copy of it"}, nil
+		return nil, candidate{
+			Problem: fmt.Sprintf("the backup of stream %s in %s is damaged: %s", a.p.Stream, where, strings.Join(damaged, "; ")),
+			Remedy:  "from: a directory with a whole copy of it",
+		}, nil
 	case len(strange) > 0:
-		return nil, candidate{Problem: fmt.Sprintf("the backup of stream %s in %s is of cluster and account %s, and this is %s/%s", a.p.Stream, where, quoted(sorted(strange)), a.c.cluster, a.c.account),
-			Remedy: "foreign: true, if that is meant"}, nil
+		return nil, candidate{
+			Problem: fmt.Sprintf("the backup of stream %s in %s is of cluster and account %s, and this is %s/%s", a.p.Stream, where, quoted(sorted(strange)), a.c.cluster, a.c.account),
+			Remedy:  "foreign: true, if that is meant",
+		}, nil
 	}
-	return nil, candidate{Problem: fmt.Sprintf("there is no whole backup of stream %s in %s", a.p.Stream, where),
-		Remedy: "from: the directory that nats.backup wrote it to"}, nil
+	return nil, candidate{
+		Problem: fmt.Sprintf("there is no whole backup of stream %s in %s", a.p.Stream, where),
+		Remedy:  "from: the directory that nats.backup wrote it to",
+	}, nil
 }
 
 // Plan plans without knowing what is on disk: it can only say that the stream
