@@ -45,10 +45,10 @@ func (r *restore) Undo(ctx context.Context, e driver.Effect) error {
 
 // undoFilled leaves what is in a database that was there before.
 func (r *restore) undoFilled(ctx context.Context, e driver.Effect, now restored, n neighbour) error {
-	if n.mark == nil {
+	switch {
+	case now.Database == absent, now.Database == isEmpty && n.mark == nil:
 		return nil
-	}
-	if now.Database != isRestored {
+	case now.Database == isEmpty:
 		empty, err := r.db.empty(ctx, r.p.Into)
 		if err != nil {
 			return err
