@@ -70,7 +70,7 @@ func TestABackupWhosePgDumpDiesIsNone(t *testing.T) {
 		"killed half-way":          {"printf 'PGDMP half'; kill -9 $$", "cat >/dev/null", "signal: killed"},
 		"an error, and a secret":   {"echo 'pg_dump: error: no " + postgrestest.Password + " here' >&2; echo 'row: 42' >&2; exit 1", "", "exit status 1: error: no [secret] here"},
 		"it ends well, unreadably": {"printf 'PGDMP half'", "echo 'pg_restore: error: unexpected end of file' >&2; exit 1", "the dump cannot be read: pg_restore: exit status 1: error: unexpected end of file"},
-		"a child that it leaves":   {"sleep 600 & exit 3", "", "exit status 3"},
+		"a child that it leaves":   {"sleep 2 & exit 3", "", "exit status 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db, dir := connect(t, url), t.TempDir()
