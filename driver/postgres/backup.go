@@ -142,7 +142,11 @@ func (a *backup) Survey(ctx context.Context) (state.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return state.Of(a.id, a.db.tools(ctx, p.Major)), nil
+	t, err := a.db.tools(ctx, p.Major)
+	if err != nil {
+		return nil, err
+	}
+	return state.Of(a.id, t), nil
 }
 
 // tools is what a survey finds of client programs.
@@ -151,11 +155,15 @@ type tools struct {
 	Remedy string `json:"no-client-remedy,omitempty"`
 }
 
-func (db *DB) tools(ctx context.Context, major int) tools {
-	if _, err := db.client(ctx, major); err != nil {
-		return tools{err.Error(), clientRemedy(major)}
+func (db *DB) tools(ctx context.Context, major int) (tools, error) {
+	_, err := db.client(ctx, major)
+	switch {
+	case err == nil:
+		return tools{}, nil
+	case ctx.Err() != nil:
+		return tools{}, fmt.Errorf("look for pg_dump and pg_restore: %w", context.Cause(ctx))
 	}
-	return tools{}
+	return tools{err.Error(), clientRemedy(major)}, nil
 }
 
 func (t tools) refusal(db *DB) error {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -110,6 +111,10 @@ func (b *backupAge) files(ctx context.Context) (found, error) {
 			subject = path.Base(name)
 		}
 		if hit, _ := path.Match(b.p.Pattern, subject); !hit || !e.Type().IsRegular() {
+			return nil
+		}
+		// As in a shell, * does not mean what is hidden: a dump half-done is.
+		if strings.HasPrefix(path.Base(name), ".") && !strings.HasPrefix(path.Base(b.p.Pattern), ".") {
 			return nil
 		}
 		info, err := e.Info()

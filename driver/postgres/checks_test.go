@@ -106,6 +106,7 @@ func TestBackupAgeByFilesCountsTheNewest(t *testing.T) {
 		"only old ones":                 {[]file{{"a.dump", 90 * time.Hour, "x"}, {"b.dump", 7 * time.Hour, "x"}}, "*.dump", evidence.Fail, "the newest of 2 backups (b.dump) is 7h0m0s old"},
 		"none":                          {nil, "*", evidence.Fail, "there is no backup at all"},
 		"a new file of another kind":    {[]file{{"a.dump", 90 * time.Hour, "x"}, {"b.log", time.Minute, "x"}}, "*.dump", evidence.Fail, "is 90h0m0s old"},
+		"a new one that is half-done":   {[]file{{".partial-a~12", 0, "x"}, {".b.dump", 0, "x"}, {"a.dump", 7 * time.Hour, "x"}}, "*", evidence.Fail, "the newest of 1 backups (a.dump)"},
 		"a new one that is empty":       {[]file{{"a.dump", 0, ""}}, "*.dump", evidence.Fail, "there is no backup at all"},
 		"in a directory of its day":     {[]file{{"mon/a.dump", 30 * time.Hour, "x"}, {"tue/a.dump", time.Hour, "x"}}, "*.dump", evidence.Pass, ""},
 		"only in the directory meant":   {[]file{{"mon/a.dump", 30 * time.Hour, "x"}, {"tue/a.dump", time.Hour, "x"}}, "mon/*.dump", evidence.Fail, "(mon/a.dump) is 30h0m0s old"},

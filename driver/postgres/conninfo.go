@@ -88,10 +88,11 @@ func options(params map[string]string) string {
 func settings(conn string) map[string]string {
 	out := map[string]string{}
 	if strings.HasPrefix(conn, "postgres://") || strings.HasPrefix(conn, "postgresql://") {
-		if u, err := url.Parse(conn); err == nil {
-			for key, values := range u.Query() {
-				out[key] = values[0]
-			}
+		// Not by url.Parse, which refuses several hosts. A plus is a plus, as to libpq.
+		_, query, _ := strings.Cut(conn, "?")
+		values, _ := url.ParseQuery(strings.ReplaceAll(query, "+", "%2B")) // what is wrong, pgx has refused
+		for key := range values {
+			out[key] = values.Get(key)
 		}
 		return out
 	}

@@ -222,7 +222,12 @@ func (r *restore) dropPartial(ctx context.Context, e driver.Effect) error {
 	if err != nil || !n.there {
 		return err
 	}
-	if n.mark == nil { // a process may die right after creating it
+	switch {
+	case n.mark != nil && n.mark.Restored != "": // an undo died here
+		if err := r.unchanged(ctx, partial, *n.mark); err != nil {
+			return fmt.Errorf("database %s is in the way: %w; rename it", partial, err)
+		}
+	case n.mark == nil: // a process may die right after creating it
 		if empty, err := r.db.empty(ctx, partial); err != nil {
 			return err
 		} else if !empty {

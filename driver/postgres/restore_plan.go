@@ -2,10 +2,11 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/state"
@@ -44,7 +45,9 @@ func (r *restore) Survey(ctx context.Context) (state.State, error) {
 		s.Name, s.SHA256, s.Rows = name, m.SHA256, m.Rows
 		major = max(major, m.major())
 	}
-	s.tools = r.db.tools(ctx, major)
+	if s.tools, err = r.db.tools(ctx, major); err != nil {
+		return nil, err
+	}
 	return state.Of(r.backups(), s), nil
 }
 
@@ -136,13 +139,12 @@ func (r *restore) refuse(reason, remedy string) error {
 	return &driver.Refusal{System: r.db.String(), Reason: reason, Remedy: remedy}
 }
 
-// kept is what a rollback leaves of into, and why.
-func (r *restore) kept(cost string) *driver.Kept {
-	raw, _ := json.Marshal(r.p.Into)
+// kept is what a rollback leaves of a database, and why.
+func (r *restore) kept(name, cost string) *driver.Kept {
 	return &driver.Kept{
-		What:   "database " + r.p.Into,
+		What:   "database " + name,
 		Cost:   cost,
-		Hint:   "once nobody needs it: DROP DATABASE " + string(raw),
+		Hint:   "once nobody needs it: DROP DATABASE " + pgx.Identifier{name}.Sanitize(),
 		Fields: map[string][]string{r.id: {"*"}},
 	}
 }

@@ -24,6 +24,10 @@ func (r *restore) Undo(ctx context.Context, e driver.Effect) error {
 	if err != nil {
 		return err
 	}
+	want, err := r.decode(e.Want)
+	if err != nil {
+		return err
+	}
 	now, n, err := r.look(ctx)
 	if err != nil {
 		return err
@@ -32,7 +36,7 @@ func (r *restore) Undo(ctx context.Context, e driver.Effect) error {
 	case isEmpty:
 		err = r.undoFilled(ctx, e, now, n)
 	case absent:
-		err = r.undoMade(ctx, e, now, n)
+		err = r.undoMade(ctx, e, want, now, n)
 	}
 	if err != nil {
 		if _, kept := errors.AsType[*driver.Kept](err); kept {
@@ -45,10 +49,10 @@ func (r *restore) Undo(ctx context.Context, e driver.Effect) error {
 
 // undoFilled leaves what is in a database that was there before.
 func (r *restore) undoFilled(ctx context.Context, e driver.Effect, now restored, n neighbour) error {
-	if n.mark == nil {
+	switch {
+	case now.Database == absent, now.Database == isEmpty && n.mark == nil:
 		return nil
-	}
-	if now.Database != isRestored {
+	case now.Database == isEmpty:
 		empty, err := r.db.empty(ctx, r.p.Into)
 		if err != nil {
 			return err
@@ -60,7 +64,7 @@ func (r *restore) undoFilled(ctx context.Context, e driver.Effect, now restored,
 	if err := e.Mine(); err != nil { // it is for whoever holds the lease to report
 		return err
 	}
-	return r.kept("what was restored into it: it was there before, and empty, and is not for Segue to drop")
+	return r.kept(r.p.Into, "what was restored into it: it was there before, and empty, and is not for Segue to drop")
 }
 
 func (r *restore) unmark(ctx context.Context, e driver.Effect, was string) error {
@@ -73,7 +77,7 @@ func (r *restore) unmark(ctx context.Context, e driver.Effect, was string) error
 }
 
 // undoMade drops the database, or what there is of it.
-func (r *restore) undoMade(ctx context.Context, e driver.Effect, now restored, n neighbour) error {
+func (r *restore) undoMade(ctx context.Context, e driver.Effect, want, now restored, n neighbour) error {
 	aside, err := r.db.neighbour(ctx, r.partial())
 	if err != nil {
 		return err
@@ -88,11 +92,11 @@ func (r *restore) undoMade(ctx context.Context, e driver.Effect, now restored, n
 		return r.dropAside(ctx, e, *aside.mark, n.there)
 	case !n.there:
 		return nil
-	case now.Database != isRestored:
+	case now.Database != isRestored || now.SHA256 != want.SHA256:
 		if err := e.Mine(); err != nil {
 			return err
 		}
-		return r.kept("what is in it: it has no mark of this restore any more, so whether anything was written since cannot be told")
+		return r.kept(r.p.Into, "what is in it: it does not have the mark of this restore, so whether anything was written since cannot be told")
 	}
 	if err := r.unchanged(ctx, r.p.Into, *n.mark); err != nil {
 		return r.keep(e, err)
@@ -115,9 +119,7 @@ func (r *restore) dropAside(ctx context.Context, e driver.Effect, m mark, taken 
 	}
 	switch {
 	case errors.Is(changed, errChanged) && taken:
-		k := r.kept(changed.Error() + "; the name " + r.p.Into + " is another database's by now")
-		k.What, k.Hint = "database "+aside, strings.ReplaceAll(k.Hint, r.p.Into, aside)
-		return k
+		return r.kept(aside, changed.Error()+"; the name "+r.p.Into+" is another database's by now")
 	case errors.Is(changed, errChanged):
 		if err := r.rename(ctx, aside, r.p.Into); err != nil {
 			return err
@@ -143,7 +145,7 @@ func (r *restore) keep(e driver.Effect, err error) error {
 	if err := e.Mine(); err != nil {
 		return err
 	}
-	return r.kept(err.Error())
+	return r.kept(r.p.Into, err.Error())
 }
 
 // unchanged returns an error that wraps errChanged if a database is not what

@@ -66,7 +66,7 @@ const plainText = `set local timezone = 'UTC'; set local datestyle = 'ISO'; set 
 const (
 	sequences = `select format('%I.%I', schemaname, sequencename), coalesce(last_value::text, '') from pg_sequences order by 1`
 	// shapes: an object, a column, a constraint, a trigger or a function's text more or less.
-	shapes = `select 'c', c.relnamespace::regnamespace::text || '.' || c.relname || ' ' || c.relkind from pg_class c
+	shapes = `select 'c', c.relnamespace::regnamespace::text || '.' || c.relname || ' ' || c.relkind::text from pg_class c
 			where c.oid >= 16384 and c.relnamespace::regnamespace::text !~ '^pg_'
 		union all select 'a', a.attrelid::regclass::text || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) from pg_attribute a
 			where a.attrelid >= 16384 and a.attnum > 0 and not a.attisdropped and a.attrelid::regclass::text !~ '^pg_(toast|temp)'
