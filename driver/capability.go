@@ -16,9 +16,10 @@ type MessageStore interface {
 	// Latest is the last message on a subject of a stream; nil if there is
 	// none, or no such stream.
 	Latest(ctx context.Context, stream, subject string) (*Message, error)
-	// Next is the first message on a subject of a stream that was stored after
-	// a sequence; nil if there is none, or no such stream.
-	Next(ctx context.Context, stream, subject string, after uint64) (*Message, error)
+	// Find is the first message on a subject of a stream that was stored after
+	// a sequence and carries a mark; nil if there is none up to looked, or no
+	// such stream. It keeps up with a stream of many messages.
+	Find(ctx context.Context, stream, subject string, after uint64, mark string) (found *Message, looked uint64, err error)
 	// DeleteMessage deletes one message; one that is not there is deleted. mine
 	// is Effect.Mine.
 	DeleteMessage(ctx context.Context, mine func() error, stream string, seq uint64) error

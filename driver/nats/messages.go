@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/segue-run/segue/driver"
 )
 
@@ -39,9 +41,57 @@ func (c *Conn) Latest(ctx context.Context, stream, subject string) (*driver.Mess
 	return c.stored(ctx, stream, map[string]any{"last_by_subj": subject})
 }
 
-// Next implements driver.MessageStore.
-func (c *Conn) Next(ctx context.Context, stream, subject string, after uint64) (*driver.Message, error) {
-	return c.stored(ctx, stream, map[string]any{"seq": after + 1, "next_by_subj": subject})
+const (
+	// readers look at a stretch of a stream at the same time: one alone, that
+	// waits for each answer, does not keep up with a busy stream.
+	readers = 8
+	// stretch is how many sequences a reader takes at once.
+	stretch = 32
+)
+
+// Find implements driver.MessageStore.
+func (c *Conn) Find(ctx context.Context, stream, subject string, after uint64, mark string) (*driver.Message, uint64, error) {
+	info, err := c.stream(ctx, stream)
+	if err != nil || info == nil {
+		return nil, after, err
+	}
+	for last := info.State.LastSeq; after < last; after = min(after+readers*stretch, last) {
+		var found [readers]*driver.Message
+		group, looking := errgroup.WithContext(ctx)
+		for i := range found {
+			from := after + uint64(i)*stretch //nolint:gosec // a small number
+			if until := min(from+stretch, last); from < until {
+				group.Go(func() (err error) {
+					found[i], err = c.scan(looking, stream, subject, from, until, mark)
+					return err
+				})
+			}
+		}
+		if err := group.Wait(); err != nil {
+			return nil, after, err
+		}
+		for _, m := range found {
+			if m != nil {
+				return m, m.Seq, nil
+			}
+		}
+	}
+	return nil, after, nil
+}
+
+// scan looks at the messages after one sequence and up to another.
+func (c *Conn) scan(ctx context.Context, stream, subject string, after, until uint64, mark string) (*driver.Message, error) {
+	for after < until {
+		m, err := c.stored(ctx, stream, map[string]any{"seq": after + 1, "next_by_subj": subject})
+		if m == nil || err != nil || m.Seq > until {
+			return nil, err
+		}
+		if m.Carries(mark) {
+			return m, nil
+		}
+		after = m.Seq
+	}
+	return nil, nil //nolint:nilnil // absence is an answer
 }
 
 // sourceHeader is in what a stream has taken over from another.

@@ -37,7 +37,7 @@ func TestMessagesAreFoundReadAndDeleted(t *testing.T) {
 	}
 	next := func(stream string, after uint64) *driver.Message {
 		t.Helper()
-		m, err := store.Next(t.Context(), stream, sub+".x", after)
+		m, _, err := store.Find(t.Context(), stream, sub+".x", after, "") // any
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,6 +75,30 @@ func TestMessagesAreFoundReadAndDeleted(t *testing.T) {
 	}
 	if err := store.DeleteMessage(t.Context(), read, "NOWHERE", 1); err != nil {
 		t.Errorf("delete in no stream: %v", err)
+	}
+}
+
+func TestAMarkIsFoundAmongManyMessages(t *testing.T) {
+	b := newBench(t).in(t, 1)
+	name, sub := unique("MANY"), space("many")
+	b.stream(name, sub+".>")
+	b.publish(sub+".x", 300)
+	b.publish(sub+".y", 700)
+	if _, err := b.js.Publish(t.Context(), sub+".x", []byte("marked by me")); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(sub+".x", 400)
+	m, looked, err := b.c.Find(t.Context(), name, sub+".x", 2, "by me")
+	if err != nil || m == nil || m.Seq != 1001 || looked != 1001 {
+		t.Errorf("found %+v, looked up to %d, %v", m, looked, err)
+	}
+	for _, tt := range []struct {
+		subject, mark string
+		after         uint64
+	}{{sub + ".x", "by nobody", 0}, {sub + ".y", "by me", 0}, {sub + ".x", "by me", 1001}} {
+		if m, looked, err := b.c.Find(t.Context(), name, tt.subject, tt.after, tt.mark); m != nil || looked != 1401 || err != nil {
+			t.Errorf("%+v: found %+v, looked up to %d, %v", tt, m, looked, err)
+		}
 	}
 }
 

@@ -42,8 +42,16 @@ func (a *probe) clean(ctx context.Context, e driver.Effect, patience time.Durati
 	if cur.Clean || cur.ID == "" {
 		return nil
 	}
+	var t *trace // over all sweeps: others' messages come all the time
+	if a.p.Bus.Given() {
+		bus, err := a.p.Bus.Open(ctx)
+		if err != nil {
+			return fmt.Errorf("web.probe: take %s back: %w", cur.ID, err)
+		}
+		t = newTrace(a, bus, cur.ID, cur.After)
+	}
 	for began := time.Now(); ; {
-		found, err := a.sweep(ctx, e, cur)
+		found, err := a.sweep(ctx, e, cur, t)
 		if err != nil {
 			return fmt.Errorf("web.probe: take %s back: %w", cur.ID, err)
 		}
@@ -58,9 +66,9 @@ func (a *probe) clean(ctx context.Context, e driver.Effect, patience time.Durati
 
 // sweep deletes once what there is. Messages go first, so that none is
 // delivered after its rows went.
-func (a *probe) sweep(ctx context.Context, e driver.Effect, cur probeCursor) (found bool, err error) {
-	if a.p.Bus.Given() {
-		if found, err = a.sweepMessages(ctx, e, cur); errors.Is(err, driver.ErrNotMine) {
+func (a *probe) sweep(ctx context.Context, e driver.Effect, cur probeCursor, t *trace) (found bool, err error) {
+	if t != nil {
+		if found, err = t.sweep(ctx, e); errors.Is(err, driver.ErrNotMine) {
 			return found, err
 		}
 	}
@@ -76,18 +84,14 @@ func (a *probe) sweep(ctx context.Context, e driver.Effect, cur probeCursor) (fo
 	return found, err
 }
 
-func (a *probe) sweepMessages(ctx context.Context, e driver.Effect, cur probeCursor) (found bool, err error) {
-	bus, err := a.p.Bus.Open(ctx)
+// sweep deletes once what carries the id.
+func (t *trace) sweep(ctx context.Context, e driver.Effect) (found bool, err error) {
+	streams, err := t.bus.Streams(ctx)
 	if err != nil {
 		return false, err
 	}
-	streams, err := bus.Streams(ctx)
-	if err != nil {
-		return false, err
-	}
-	t := newTrace(a, bus, cur.ID, cur.After)
 	for _, s := range streams {
-		for _, subject := range []string{a.p.Subject, a.p.DeadLetters} {
+		for _, subject := range []string{t.a.p.Subject, t.a.p.DeadLetters} {
 			for {
 				m, err := t.find(ctx, s.Name, subject)
 				if err != nil {
@@ -96,7 +100,7 @@ func (a *probe) sweepMessages(ctx context.Context, e driver.Effect, cur probeCur
 				if m == nil {
 					break
 				}
-				if err := bus.DeleteMessage(ctx, e.Mine, m.Stream, m.Seq); err != nil {
+				if err := t.bus.DeleteMessage(ctx, e.Mine, m.Stream, m.Seq); err != nil {
 					return found, err
 				}
 				found = true

@@ -25,15 +25,11 @@ func newTrace(a *probe, bus driver.MessageStore, id string, after map[string]uin
 // find returns the first message that carries the id; nil if there is none yet.
 func (t *trace) find(ctx context.Context, stream, subject string) (*driver.Message, error) {
 	at := [2]string{stream, subject}
-	from := max(t.after[stream], t.looked[at])
-	for {
-		m, err := t.bus.Next(ctx, stream, subject, from)
-		if m == nil || err != nil || m.Carries(t.id) {
-			return m, err
-		}
-		from = m.Seq
-		t.looked[at] = from
+	m, looked, err := t.bus.Find(ctx, stream, subject, max(t.after[stream], t.looked[at]), t.id)
+	if err == nil && m == nil {
+		t.looked[at] = looked
 	}
+	return m, err
 }
 
 // astrayError: the message is where it must not be.
@@ -79,11 +75,6 @@ func (t *trace) astray(ctx context.Context) error {
 
 // twice looks for another one after the first.
 func (t *trace) twice(ctx context.Context, first *driver.Message) (*driver.Message, error) {
-	for from := first.Seq; ; {
-		m, err := t.bus.Next(ctx, first.Stream, first.Subject, from)
-		if m == nil || err != nil || m.Carries(t.id) {
-			return m, err
-		}
-		from = m.Seq
-	}
+	m, _, err := t.bus.Find(ctx, first.Stream, first.Subject, first.Seq, t.id)
+	return m, err
 }

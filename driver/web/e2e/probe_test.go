@@ -189,6 +189,20 @@ func TestACopyInAnotherStreamIsNoFaultAndIsTakenBack(t *testing.T) {
 		_ = s.js.DeleteStream(context.Background(), follower)
 		_ = s.js.DeleteStream(context.Background(), mirror)
 	})
+	// They follow once they have caught up.
+	for _, name := range []string{follower, mirror} {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for caughtUp := false; !caughtUp; {
+			select {
+			case <-tick.C:
+			case <-t.Context().Done():
+				t.Fatal("they do not follow")
+			}
+			stream, err := s.js.Stream(t.Context(), name)
+			caughtUp = err == nil && stream.CachedInfo().State.Msgs == 2
+		}
+	}
 	if _, err := apply(t, s.probe().Actions["Probe"]); err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,9 @@ func (r Result) OK() bool {
 }
 
 const (
-	warmUp = 3 * time.Second // of load before the migration begins
+	// warmUp is how long the load goes on before the migration begins: longer than
+	// the window of rates, so that the baseline is one.
+	warmUp = 12 * time.Second
 	settle = 45 * time.Second
 )
 
