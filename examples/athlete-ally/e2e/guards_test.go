@@ -38,7 +38,10 @@ func (w *world) faults() []fault {
 		{"a NATS node is stopped", []string{"bus-healthy"}, nil, "vendor", false, stop(system.Node(3)), start(system.Node(3))},
 		{"PostgreSQL is stopped", []string{"rows-written"}, nil, "vendor", true, stop(system.Postgres), start(system.Postgres)},
 		{
-			"normalize dead-letters everything", []string{"errors-not-most", "hrv-errors-not-most"}, []string{"errors-few", "hrv-errors-few"}, "vendor", false,
+			"normalize dead-letters everything",
+			[]string{"errors-not-most", "hrv-errors-not-most"},
+			[]string{"errors-few", "hrv-errors-few"},
+			"vendor", false,
 			func(ctx context.Context) error { return w.sys.DeadLetterAll(ctx, true) },
 			func(ctx context.Context) error { return w.sys.DeadLetterAll(ctx, false) },
 		},
@@ -51,7 +54,10 @@ func (w *world) locked(t *testing.T) {
 	r := w.begin(t, runbookFile(), set("rate-window=4s", "vendor-soak=10m", "lag-for=1s", "stalled-for=1s", "no-writes-for=8s")...)
 	var release func()
 	w.strike(t, r, fault{
-		"hrv_data is locked", []string{"rows-written"}, []string{"lag-small", "processing"}, "vendor", false,
+		"hrv_data is locked",
+		[]string{"rows-written"},
+		[]string{"lag-small", "processing"},
+		"vendor", false,
 		func(context.Context) error { release = w.holdUp(t); return nil },
 		func(context.Context) error {
 			if release != nil {

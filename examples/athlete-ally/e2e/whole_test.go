@@ -81,8 +81,10 @@ func (w *world) whole(t *testing.T) {
 // shape pass when they are asked by hand.
 func (w *world) healthyAfterwards(t *testing.T) {
 	await(t, 30*time.Second, "the checks of the final shape to pass", func() bool {
-		r := w.segue(t, append([]string{"check", runbookFile(), "three-streams", "core-as-asked", "vendor-as-asked", "dlq-as-asked", "hrv-as-asked",
-			"core-flows", "vendor-flows", "ingest-healthy", "normalize-healthy", "rows-today", "database-answers"}, later()...)...)
+		r := w.segue(t, append([]string{
+			"check", runbookFile(), "three-streams", "core-as-asked", "vendor-as-asked", "dlq-as-asked", "hrv-as-asked",
+			"core-flows", "vendor-flows", "ingest-healthy", "normalize-healthy", "rows-today", "database-answers",
+		}, later()...)...)
 		return r.code == 0
 	})
 }
