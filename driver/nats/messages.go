@@ -1,11 +1,15 @@
 package nats
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+	"time"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/nats-io/nats.go"
 
 	"github.com/segue-run/segue/driver"
 )
@@ -41,57 +45,102 @@ func (c *Conn) Latest(ctx context.Context, stream, subject string) (*driver.Mess
 	return c.stored(ctx, stream, map[string]any{"last_by_subj": subject})
 }
 
-const (
-	// readers look at a stretch of a stream at the same time: one alone, that
-	// waits for each answer, does not keep up with a busy stream.
-	readers = 8
-	// stretch is how many sequences a reader takes at once.
-	stretch = 32
-)
-
 // Find implements driver.MessageStore.
 func (c *Conn) Find(ctx context.Context, stream, subject string, after uint64, mark string) (*driver.Message, uint64, error) {
 	info, err := c.stream(ctx, stream)
-	if err != nil || info == nil {
+	if err != nil || info == nil || info.State.LastSeq <= after {
 		return nil, after, err
 	}
-	for last := info.State.LastSeq; after < last; after = min(after+readers*stretch, last) {
-		var found [readers]*driver.Message
-		group, looking := errgroup.WithContext(ctx)
-		for i := range found {
-			from := after + uint64(i)*stretch //nolint:gosec // a small number
-			if until := min(from+stretch, last); from < until {
-				group.Go(func() (err error) {
-					found[i], err = c.scan(looking, stream, subject, from, until, mark)
-					return err
-				})
-			}
+	first, err := c.stored(ctx, stream, map[string]any{"seq": after + 1, "next_by_subj": subject})
+	switch {
+	case err != nil:
+		return nil, after, err
+	case first == nil:
+		return nil, info.State.LastSeq, nil
+	case first.Carries(mark):
+		return first, first.Seq, nil
+	}
+	m, looked, err := c.read(ctx, stream, subject, first.Seq, info.State.LastSeq, mark)
+	if errors.Is(err, errNotItsSubject) {
+		return c.scan(ctx, stream, subject, first.Seq, info.State.LastSeq, mark)
+	}
+	return m, looked, err
+}
+
+// errNotItsSubject: a stream takes no consumer for a subject that it no longer
+// owns, even while it has messages of it (nats-server 2.15.2).
+var errNotItsSubject = errors.New("the stream does not own the subject")
+
+// quietFor is how long a consumer may be silent before it is taken for one
+// whose next message is gone.
+const quietFor = time.Second
+
+// read looks at the messages of a subject after one sequence and up to another
+// as an ordered consumer, which keeps up with a stream of any rate. It may stop
+// before that, and says where.
+func (c *Conn) read(ctx context.Context, stream, subject string, after, until uint64, mark string) (*driver.Message, uint64, error) {
+	js, err := c.nc.JetStream()
+	if err != nil {
+		return nil, after, fmt.Errorf("%s: %w", c, err)
+	}
+	sub, err := js.SubscribeSync(subject, nats.BindStream(stream), nats.OrderedConsumer(), nats.StartSequence(after+1), nats.Context(ctx))
+	if err != nil {
+		if api, ok := errors.AsType[*nats.APIError](err); ok && api.ErrorCode == errFilter {
+			err = errNotItsSubject
 		}
-		if err := group.Wait(); err != nil {
-			return nil, after, err
+		return nil, after, fmt.Errorf("%s: read stream %s: %w", c, stream, err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // the server forgets it by itself too
+	if pending, err := sub.InitialConsumerPending(); err == nil && pending == 0 {
+		return nil, max(after, until), nil
+	}
+	for after < until {
+		waiting, cancel := context.WithTimeout(ctx, quietFor)
+		m, err := sub.NextMsgWithContext(waiting)
+		cancel()
+		switch {
+		case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+			return nil, after, nil
+		case err != nil:
+			return nil, after, fmt.Errorf("%s: read stream %s: %w", c, stream, err)
 		}
-		for _, m := range found {
-			if m != nil {
-				return m, m.Seq, nil
-			}
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, after, fmt.Errorf("%s: read stream %s: %w", c, stream, err)
+		}
+		after = meta.Sequence.Stream
+		found := &driver.Message{Stream: stream, Subject: m.Subject, Seq: after, Copy: m.Header.Get(sourceHeader) != "", Header: headerBytes(m), Data: m.Data}
+		if found.Carries(mark) {
+			return found, after, nil
+		}
+		if meta.NumPending == 0 {
+			return nil, max(after, until), nil
 		}
 	}
 	return nil, after, nil
 }
 
-// scan looks at the messages after one sequence and up to another.
-func (c *Conn) scan(ctx context.Context, stream, subject string, after, until uint64, mark string) (*driver.Message, error) {
+func headerBytes(m *nats.Msg) []byte {
+	var b bytes.Buffer
+	_ = http.Header(m.Header).Write(&b) // a buffer takes everything
+	return b.Bytes()
+}
+
+// scan looks at them one by one.
+func (c *Conn) scan(ctx context.Context, stream, subject string, after, until uint64, mark string) (*driver.Message, uint64, error) {
 	for after < until {
 		m, err := c.stored(ctx, stream, map[string]any{"seq": after + 1, "next_by_subj": subject})
-		if m == nil || err != nil || m.Seq > until {
-			return nil, err
+		if err != nil {
+			return nil, after, err
 		}
-		if m.Carries(mark) {
-			return m, nil
+		if m == nil {
+			return nil, until, nil
 		}
-		after = m.Seq
+		if after = m.Seq; m.Carries(mark) {
+			return m, after, nil
+		}
 	}
-	return nil, nil //nolint:nilnil // absence is an answer
+	return nil, after, nil
 }
 
 // sourceHeader is in what a stream has taken over from another.

@@ -102,6 +102,27 @@ func TestAMarkIsFoundAmongManyMessages(t *testing.T) {
 	}
 }
 
+// A stream whose subject moved on still has the messages from before.
+func TestAMarkIsFoundInAStreamThatLostTheSubject(t *testing.T) {
+	b := newBench(t).in(t, 1)
+	name, sub := unique("FORMER"), space("former")
+	b.stream(name, sub+".>")
+	b.publish(sub+".x", 3)
+	if _, err := b.js.Publish(t.Context(), sub+".x", []byte("marked by me")); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(sub+".x", 3)
+	if _, err := b.js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{sub + "-closed"}}); err != nil {
+		t.Fatal(err)
+	}
+	if m, looked, err := b.c.Find(t.Context(), name, sub+".x", 0, "by me"); err != nil || m == nil || m.Seq != 4 || looked != 4 {
+		t.Errorf("found %+v, looked up to %d, %v", m, looked, err)
+	}
+	if m, looked, err := b.c.Find(t.Context(), name, sub+".x", 4, "by me"); err != nil || m != nil || looked != 7 {
+		t.Errorf("found %+v, looked up to %d, %v", m, looked, err)
+	}
+}
+
 func TestWhatAConsumerHasAcknowledgedIsTold(t *testing.T) {
 	b := newBench(t).in(t, 1)
 	name, sub := unique("ACKS"), space("acks")

@@ -29,6 +29,7 @@ const (
 	errOverlap         = 10065
 	errRestore         = 10062
 	errWrongLast       = 10071
+	errFilter          = 10093 // of a consumer, which its stream does not own
 	errStreamOffline   = 10118
 	errConsumerOffline = 10119
 	errInvalidReset    = 10204

@@ -36,6 +36,25 @@ func (w *walk) saw(name string, value any, format string, args ...any) {
 // the request now can show it later.
 func (w *walk) begin(ctx context.Context) error {
 	p := w.a.p
+	if p.DB.Given() {
+		there, _, err := w.a.there(ctx, w.id)
+		if err != nil {
+			return err
+		}
+		if there {
+			return fmt.Errorf("%s holds already, so that it would show nothing", p.Expect)
+		}
+	}
+	if p.Metrics.Given() {
+		if err := await(ctx, func() (bool, error) {
+			var err error
+			w.grown, err = w.a.number(ctx)
+			return err == nil, err
+		}); err != nil {
+			return err
+		}
+	}
+	// The streams come last: what others store from here on is looked at too.
 	if p.Bus.Given() {
 		bus, err := p.Bus.Open(ctx)
 		if err != nil {
@@ -53,22 +72,6 @@ func (w *walk) begin(ctx context.Context) error {
 			return fmt.Errorf("connection %s: there is no stream %s to store it", p.Bus, p.Stream)
 		}
 		w.trace = newTrace(w.a, bus, w.id, w.after)
-	}
-	if p.DB.Given() {
-		there, _, err := w.a.there(ctx, w.id)
-		if err != nil {
-			return err
-		}
-		if there {
-			return fmt.Errorf("%s holds already, so that it would show nothing", p.Expect)
-		}
-	}
-	if p.Metrics.Given() {
-		return await(ctx, func() (bool, error) {
-			var err error
-			w.grown, err = w.a.number(ctx)
-			return err == nil, err
-		})
 	}
 	return nil
 }
@@ -116,7 +119,7 @@ func (w *walk) stored(ctx context.Context) error {
 		return fmt.Errorf("stream %s does not store it under %s: %w", p.Stream, p.Subject, err)
 	}
 	w.saw("stored", map[string]any{"stream": m.Stream, "seq": m.Seq}, "stored as message %d of stream %s", m.Seq, m.Stream)
-	w.trace.stored = m.Seq
+	w.trace.found(m)
 	return nil
 }
 
