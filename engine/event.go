@@ -113,6 +113,11 @@ type DriftFound struct {
 	Between bool           `json:"between,omitempty"`
 }
 
+// Compared: what the steps that are done see of the world is what they left.
+type Compared struct {
+	Steps []string `json:"steps"`
+}
+
 // VerifyStarted and VerifyPassed frame the verification of a step ("step") or
 // a phase ("phase").
 type VerifyStarted struct {
@@ -299,6 +304,7 @@ func (StepDone) Type() string          { return "step.done" }
 func (StepFailed) Type() string        { return "step.failed" }
 func (StepIndeterminate) Type() string { return "step.indeterminate" }
 func (DriftFound) Type() string        { return "drift.found" }
+func (Compared) Type() string          { return "world.compared" }
 func (VerifyStarted) Type() string     { return "verify.started" }
 func (VerifyPassed) Type() string      { return "verify.passed" }
 func (VerifyFailed) Type() string      { return "verify.failed" }
@@ -360,7 +366,7 @@ var readers = map[string]func([]byte) (Event, error){
 	PhaseStarted{}.Type(): reader[PhaseStarted], PhaseReady{}.Type(): reader[PhaseReady], PhaseDone{}.Type(): reader[PhaseDone],
 	StepIntent{}.Type(): reader[StepIntent], StepCursor{}.Type(): reader[StepCursor], StepDone{}.Type(): reader[StepDone],
 	StepFailed{}.Type(): reader[StepFailed], StepIndeterminate{}.Type(): reader[StepIndeterminate],
-	DriftFound{}.Type(): reader[DriftFound], VerifyStarted{}.Type(): reader[VerifyStarted], VerifyPassed{}.Type(): reader[VerifyPassed],
+	DriftFound{}.Type(): reader[DriftFound], Compared{}.Type(): reader[Compared], VerifyStarted{}.Type(): reader[VerifyStarted], VerifyPassed{}.Type(): reader[VerifyPassed],
 	VerifyFailed{}.Type(): reader[VerifyFailed], GateOpened{}.Type(): reader[GateOpened], GateHeld{}.Type(): reader[GateHeld],
 	GatePassed{}.Type(): reader[GatePassed], GateExpired{}.Type(): reader[GateExpired], CheckTurned{}.Type(): reader[CheckTurned],
 	GuardTripped{}.Type(): reader[GuardTripped], GuardQuiet{}.Type(): reader[GuardQuiet], Paused{}.Type(): reader[Paused],

@@ -138,8 +138,13 @@ func (s *State) foldStep(rb *runbook.Runbook, ev Event, at time.Time) {
 		if !ev.Undo {
 			st.Stage, st.Error = Failed, lost
 		}
+	case Compared:
+		s.compare, s.alike = false, false
 	case DriftFound:
 		s.Drift, s.adrift = ev.Changes, nil
+		if ev.Step == "" {
+			s.compare = false
+		}
 		if ev.Step != "" {
 			st := s.ownStep(ev.Step)
 			st.Adrift = true

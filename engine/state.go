@@ -167,6 +167,7 @@ type State struct {
 	abort    string               // who asked for it
 	observed map[string]Observed  // notes: steps just looked at
 	compare  bool                 // the world is to be compared with what the run left
+	alike    bool                 // note: the survey found nothing amiss
 	adrift   []state.Change       // note: what the survey found
 	unseen   string               // note: why there was no survey
 	late     int                  // late effects reported

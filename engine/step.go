@@ -86,6 +86,10 @@ func (s *State) survey(d *Decision) bool {
 	if !s.compare {
 		return false
 	}
+	if s.alike {
+		d.say(Compared{Steps: s.changed()})
+		return true
+	}
 	d.run(Effect{Do: DoSurvey, ID: s.surveyKey(), Steps: s.changed()})
 	d.wait(Wait{For: "effect", What: "comparing the world with what the run left"})
 	return true
@@ -107,7 +111,9 @@ func (s *State) changed() []string {
 }
 
 // lookAgain asks for a survey, if there is anything to compare.
-func (s *State) lookAgain() { s.compare, s.adrift, s.unseen = len(s.changed()) > 0, nil, "" }
+func (s *State) lookAgain() {
+	s.compare, s.alike, s.adrift, s.unseen = len(s.changed()) > 0, false, nil, ""
+}
 
 // NoteSurvey takes a survey's answer into the state.
 func (s *State) NoteSurvey(n Surveyed) {
@@ -118,7 +124,7 @@ func (s *State) NoteSurvey(n Surveyed) {
 		s.unseen = "step " + id + ": " + n.Unseen[id]
 		return
 	}
-	s.compare, s.adrift = false, nil
+	s.adrift = nil
 	for _, id := range s.Order {
 		for _, c := range state.Drift(s.Left, n.Faces[id]) {
 			if !s.underWay(c) && !slices.ContainsFunc(s.adrift, func(o state.Change) bool { return o.Resource == c.Resource && o.Field == c.Field }) {
@@ -126,6 +132,7 @@ func (s *State) NoteSurvey(n Surveyed) {
 			}
 		}
 	}
+	s.alike = len(s.adrift) == 0
 }
 
 // underWay reports whether a step that was begun and has no outcome owns the

@@ -19,7 +19,7 @@ func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
 	}
 	switch ev := ev.(type) {
 	case RollbackStarted:
-		s.request, s.Pause, s.Drift, s.adrift, s.compare, s.unseen = nil, nil, nil, nil, false, ""
+		s.request, s.Pause, s.Drift, s.adrift, s.compare, s.alike, s.unseen = nil, nil, nil, nil, false, false, ""
 		s.Status = RollingBack
 		ev.Index = min(max(ev.Index, 0), len(rb.Phases)-1)
 		ev.First, ev.Undo = slices.Clone(ev.First), slices.Clone(ev.Undo)

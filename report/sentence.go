@@ -87,6 +87,8 @@ func stepSentence(ev engine.Event) string {
 		return text
 	case engine.StepIndeterminate:
 		return fmt.Sprintf("step %s ignored its cancellation: what it still does is not known", ev.Step)
+	case engine.Compared:
+		return fmt.Sprintf("the world is as %s left it", steps(len(ev.Steps)))
 	case engine.DriftFound:
 		if ev.Between {
 			return fmt.Sprintf("step %s was cut off half-way: %s", ev.Step, Changes(ev.Changes))

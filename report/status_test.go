@@ -18,6 +18,7 @@ func TestStatusAndWhy(t *testing.T) {
 	asked := recorded(t, "asked", sim.Plan{Seed: 1, Runbook: asking, Patience: 3, Signals: map[int64]engine.Signal{
 		3: {Kind: engine.SignalApprove, Actor: "operator", Role: "lead", Of: "one"},
 	}})
+	decided := recorded(t, "deciding", sim.Plan{Seed: 1, Runbook: deciding, Patience: 3})
 	gating := until(whole, after(t, whole, "gate.opened"))
 	tests := map[string]struct {
 		h      *runner.History
@@ -32,6 +33,7 @@ func TestStatusAndWhy(t *testing.T) {
 		"rolling-back": {until(broken, after(t, broken, "undo.done")), nil, holder, last(broken)},
 		"rolled-back":  {broken, nil, "", last(broken).Add(time.Hour)},
 		"paused":       {until(partial, after(t, partial, "rollback.ended")), nil, "", last(partial)},
+		"approval":     {decided, nil, holder, last(decided).Add(90 * time.Second)},
 		"people":       {asked, nil, holder, last(asked).Add(90 * time.Second)},
 	}
 	for name, c := range tests {

@@ -76,6 +76,24 @@ phases:
         sim.set: {cells: [a], to: two}
 `
 
+// deciding waits for people before its second step: whoever only reads the
+// journal must see that, too.
+const deciding = `segue: v1
+name: cells
+checks:
+  a-is-two: {sim.cell: {cell: a, is: two}}
+phases:
+  - name: one
+    steps:
+      - name: Set a
+        sim.set: {cells: [a], to: two}
+  - name: two
+    steps:
+      - name: Set b
+        sim.set: {cells: [b], to: two}
+        approve: {roles: [lead]}
+`
+
 // recorded is the history of a simulated run, as it was recorded: witnesses
 // come in any order, so that no two simulations are quite the same.
 func recorded(t *testing.T, name string, plan sim.Plan) *runner.History {
