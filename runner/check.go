@@ -15,8 +15,10 @@ type Checked struct {
 	evidence.Reading
 }
 
-// Check reads the named checks of a runbook once, all at the same time; no
-// name means all of them. The readings come in the order asked for.
+// Check reads the named checks of a runbook, all at the same time; no name means
+// all of them. One that does not know yet is asked again for a few seconds:
+// many compare a look with the one before. The readings come in the order asked
+// for.
 func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string) ([]Checked, error) {
 	if len(names) == 0 {
 		for _, c := range rb.Checks {
@@ -35,10 +37,10 @@ func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string)
 		answers[i] = make(chan evidence.Reading, 1)
 		within := max(checkWithin, ownTime(def))
 		longest = max(longest, within)
-		go l.read(ctx, name, def.Kind.Health, within, answers[i])
+		go func() { answers[i] <- l.known(ctx, name, def.Kind.Health, within) }()
 	}
 	out := make([]Checked, len(names))
-	ctx, cancel := context.WithTimeout(ctx, longest+time.Second)
+	ctx, cancel := context.WithTimeout(ctx, longest+askAgainFor+time.Second)
 	defer cancel()
 	for i, name := range names {
 		out[i].Check = name
@@ -52,6 +54,23 @@ func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string)
 		}
 	}
 	return out, nil
+}
+
+const (
+	askAgainFor   = 4 * time.Second
+	askAgainEvery = 500 * time.Millisecond
+)
+
+// known reads a check until it knows, or does not for too long.
+func (l *loop) known(ctx context.Context, name string, health bool, within time.Duration) evidence.Reading {
+	for began := time.Now(); ; {
+		answer := make(chan evidence.Reading, 1)
+		l.read(ctx, name, health, within, answer)
+		r := <-answer
+		if r.Verdict != evidence.Unknown || time.Since(began) >= askAgainFor || !pause(ctx, askAgainEvery) {
+			return r
+		}
+	}
 }
 
 // checkWithin is how long one check may take when it is asked once, and says

@@ -14,8 +14,8 @@ func (a *app) checkCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check RUNBOOK [NAME…]",
-		Short: "Ask a runbook's checks once, now",
-		Long:  "Ask a runbook's checks once, now. Exits with 1 unless all of them pass: unknown is not success.",
+		Short: "Ask a runbook's checks, now",
+		Long:  "Ask a runbook's checks, now; one that does not know yet is asked again for a few seconds. Exits with 1 unless all of them pass: unknown is not success.",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rb, err := a.parse(args[0], vals, false)

@@ -247,8 +247,8 @@ func (s *session) report(ctx context.Context) (status string, err error) {
 	return rep.Status, err
 }
 
-// summary is the report up to its timeline, which would fill the screen.
+// summary is the report's phases, steps and gates: the rest would fill screens.
 func summary(md string) string {
-	head, _, _ := strings.Cut(md, "\n## Timeline")
+	head, _, _ := strings.Cut(md, "\n## Who carried it out")
 	return "\n" + head + "\n"
 }

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,18 +31,19 @@ func (w *world) riskList(t *testing.T) {
 	t.Run("approvals are waited for", w.approvals)
 	t.Run("a full disk", func(t *testing.T) {
 		free := freeDisk(t, w.sys.Dir)
+		fill := min(free/2, 8<<30) // others need the disk, too
 		file := filepath.Join(w.dir, "full")
-		w.pauses(t, "disk-free", []string{fmt.Sprintf("disk-free=%dB", free/4*3), "memory-free=1MB"}, func() {
+		w.pauses(t, "disk-free", []string{fmt.Sprintf("disk-free=%dB", free-fill/2), "memory-free=1MB"}, func() {
 			f, err := os.Create(file)
 			check(t, err)
 			defer f.Close()
-			check(t, syscall.Fallocate(int(f.Fd()), 0, 0, int64(free/2))) //nolint:gosec // a size
+			check(t, syscall.Fallocate(int(f.Fd()), 0, 0, int64(fill))) //nolint:gosec // a size
 		}, func() { check(t, os.Remove(file)) })
 	})
 	t.Run("memory is short", func(t *testing.T) {
 		free := freeMemory(t)
 		var hog *exec.Cmd
-		w.pauses(t, "memory-free", []string{fmt.Sprintf("memory-free=%dB", free/8*7), "disk-free=1MB"}, func() {
+		w.pauses(t, "memory-free", []string{fmt.Sprintf("memory-free=%dB", free-768<<20), "disk-free=1MB"}, func() {
 			hog = hogMemory(t, free/4)
 		}, func() { _ = hog.Process.Kill(); _ = hog.Wait() })
 	})
@@ -71,8 +73,8 @@ func (w *world) approvals(t *testing.T) {
 func (w *world) pauses(t *testing.T, guard string, inputs []string, strike, heal func()) {
 	r := w.begin(t, runbookFile(), later(append(inputs, "risk-guards=true", "risk-for=1s", "dlq-soak=10m")...)...)
 	r.gate("dlq")
-	strike()
 	struck := time.Now()
+	strike()
 	tripped := r.until("the guard", is(func(ev engine.GuardTripped) bool { return ev.Guard == guard }))
 	heal()
 	t.Logf("%s tripped %s after the fault: %s", guard, tripped.At.Sub(struck).Round(10*time.Millisecond), tripped.Event.(engine.GuardTripped).Reading.Value)
@@ -111,16 +113,15 @@ func hogMemory(t *testing.T, size uint64) *exec.Cmd {
 	check(t, err)
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", hogVariable, size))
-	out, err := cmd.StdoutPipe()
+	_, err = cmd.StdinPipe()
 	check(t, err)
 	check(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	_, err = out.Read(make([]byte, 1)) // it has it
-	check(t, err)
 	return cmd
 }
 
-// hog takes the memory that its environment says, and waits to be killed.
+// hog takes the memory that its environment says, bit by bit, and waits to be
+// killed.
 func hog() {
 	size, err := strconv.ParseUint(os.Getenv(hogVariable), 10, 64)
 	if err != nil {
@@ -130,8 +131,6 @@ func hog() {
 	for i := 0; i < len(held); i += 4096 {
 		held[i] = 1
 	}
-	fmt.Print("x")
-	time.Sleep(time.Minute)
-	fmt.Print(held[0])
-	os.Exit(0)
+	_, _ = io.Copy(io.Discard, os.Stdin) // until whoever started it is gone
+	os.Exit(int(held[0]) - 1)
 }

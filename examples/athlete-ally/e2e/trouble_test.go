@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func (w *world) troubleshooting(t *testing.T) {
 	t.Run("consumer not binding: no consumer", func(t *testing.T) {
 		_, err := w.js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: event.StreamCore, Subjects: []string{"nobodys.business"}})
 		check(t, err)
-		t.Cleanup(func() { check(t, w.js.DeleteStream(t.Context(), event.StreamCore)) })
+		t.Cleanup(func() { check(t, w.js.DeleteStream(context.WithoutCancel(t.Context()), event.StreamCore)) })
 		w.diagnosis(t, "consumer-not-binding", "AA_CORE_HOT has no consumer normalize-hrv-durable", "there is no consumer")
 		await(t, 10*time.Second, "normalize to log that it cannot bind", func() bool {
 			return strings.Contains(w.log(t, system.Normalize(0)), "Failed to bind to "+event.StreamCore)
@@ -54,6 +55,21 @@ func (w *world) diagnosis(t *testing.T, entry string, words ...string) {
 		return last.code == 1
 	})
 	t.Logf("segue doctor %s:\n%s", entry, last)
+}
+
+// sound wants the doctor to find nothing.
+func (w *world) sound(t *testing.T) {
+	t.Helper()
+	var last result
+	defer func() {
+		if t.Failed() {
+			t.Logf("segue doctor:\n%s", last)
+		}
+	}()
+	await(t, 40*time.Second, "the doctor to find nothing", func() bool {
+		last = w.segue(t, append([]string{"doctor", runbookFile()}, later()...)...)
+		return last.code == 0
+	})
 }
 
 // announced is what is said before there is a run.

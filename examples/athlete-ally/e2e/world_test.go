@@ -49,9 +49,13 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{
-		t: t, sys: systemtest.Start(t, system.Options{Release: "before"}), staging: systemtest.Start(t, system.Options{Environment: system.Staging}),
-		dir: t.TempDir(), state: t.TempDir(), seqs: map[string]int64{},
+	w := &world{t: t, dir: t.TempDir(), state: t.TempDir(), seqs: map[string]int64{}}
+	var both sync.WaitGroup
+	both.Go(func() { w.sys = systemtest.Start(t, system.Options{}) })
+	both.Go(func() { w.staging = systemtest.Start(t, system.Options{Environment: system.Staging}) })
+	both.Wait()
+	if t.Failed() {
+		t.FailNow()
 	}
 	if _, err := program(); err != nil {
 		t.Fatalf("build segue: %v", err)
