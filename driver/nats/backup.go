@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/segue-run/segue/driver"
@@ -115,13 +116,8 @@ func (a *backupAction) Apply(ctx context.Context, e driver.Effect) (state.State,
 	if err := os.MkdirAll(a.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("backup of stream %s: %w", a.p.Stream, err)
 	}
-	// What a killed process left half-done.
-	if left, err := filepath.Glob(filepath.Join(a.dir, ".partial-"+a.p.Stream+"-*")); err == nil {
-		for _, dir := range left {
-			_ = os.RemoveAll(dir)
-		}
-	}
-	partial, err := os.MkdirTemp(a.dir, ".partial-"+a.p.Stream+"-")
+	a.tidy()
+	partial, err := os.MkdirTemp(a.dir, a.partial())
 	if err != nil {
 		return nil, fmt.Errorf("backup of stream %s: %w", a.p.Stream, err)
 	}
@@ -141,6 +137,23 @@ func (a *backupAction) Apply(ctx context.Context, e driver.Effect) (state.State,
 		return nil, fmt.Errorf("%s: backup of stream %s: %w", a.c, a.p.Stream, err)
 	}
 	return a.state(true), nil
+}
+
+// partial is how names of backups begin that are not whole yet.
+func (a *backupAction) partial() string { return ".partial-" + a.p.Stream + "-" }
+
+// tidy removes what a killed process left half-done. What follows the beginning
+// of such a name is a number: a stream's name may begin with another's.
+func (a *backupAction) tidy() {
+	entries, err := os.ReadDir(a.dir)
+	if err != nil {
+		return // taking the backup will say why
+	}
+	for _, e := range entries {
+		if number, ours := strings.CutPrefix(e.Name(), a.partial()); ours && strings.Trim(number, "0123456789") == "" {
+			_ = os.RemoveAll(filepath.Join(a.dir, e.Name()))
+		}
+	}
 }
 
 // take makes a whole backup in partial and then gives it its name.

@@ -126,3 +126,23 @@ func TestABackupWithoutConsumersIsNotGoodEnoughForOneWith(t *testing.T) {
 		t.Fatalf("%d backups, error %v", len(all), err)
 	}
 }
+
+func TestWhatAKilledBackupLeftGoesAndNothingOfOthers(t *testing.T) {
+	b := newBench(t)
+	name, sub, to := unique("LEFT"), space("left"), t.TempDir()
+	b.stream(name, sub+".>")
+	b.publish(sub+".x", 1)
+	own, others := filepath.Join(to, ".partial-"+name+"-12"), filepath.Join(to, ".partial-"+name+"-7-12")
+	for _, dir := range []string{own, others} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.apply(b.action("nats.backup", runbook.Params{"on": "bus", "stream": name, "to": to}))
+	if _, err := os.Stat(own); !os.IsNotExist(err) {
+		t.Errorf("what was left half-done is still there: %v", err)
+	}
+	if _, err := os.Stat(others); err != nil {
+		t.Errorf("the half-done backup of stream %s-7 is gone: %v", name, err)
+	}
+}
