@@ -34,7 +34,7 @@ func applyCrashesAndIsUndone(w *walk) error {
 // second, and so on, until it gets through. After each crash a new action
 // value finds the world, and then goes on.
 func (w *walk) crashApply(then func(s scene, l *life, found state.State) error) error {
-	for n := 1; n < tooMany; n++ {
+	for n := 1; n < tooMany; n += w.subject.stride() {
 		s, err := w.begin()
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func (w *walk) goOn(s scene, l *life, found state.State) error {
 }
 
 func undoCrashes(w *walk) error {
-	for n := 1; n < tooMany; n++ {
+	for n := 1; n < tooMany; n += w.subject.stride() {
 		s, before, err := w.applied()
 		if err != nil {
 			return err

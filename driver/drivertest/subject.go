@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 // A Subject is an action as the walk sees it.
@@ -29,6 +30,9 @@ type Subject struct {
 	// Promptly is how soon Apply and Undo return after their context was
 	// cancelled; 2 s by default.
 	Promptly time.Duration
+	// Slow: its worlds take long to make. It is crashed at a part of its
+	// boundaries, and at each one only with `make soak`.
+	Slow bool
 	// Timeout bounds each rule; 1 min by default.
 	Timeout time.Duration
 }
@@ -47,6 +51,17 @@ func (s Subject) promptly() time.Duration {
 		return s.Promptly
 	}
 	return 2 * time.Second
+}
+
+// stride is how far it is from one boundary to crash at to the next.
+func (s Subject) stride() int {
+	switch {
+	case !s.Slow || soak.On():
+		return 1
+	case testing.Short():
+		return 7
+	}
+	return 3
 }
 
 func (s Subject) timeout() time.Duration {

@@ -55,7 +55,7 @@ func TestMoveWalks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			drivertest.Walk(t, drivertest.Subject{
-				Secrets: shared.Secrets(),
+				Secrets: shared.Secrets(), Slow: true,
 				World: func(t testing.TB) drivertest.World {
 					replicas := 1
 					if strings.HasPrefix(name, "three") {

@@ -39,7 +39,7 @@ func TestProbeSeesItsMessageConsumedAndRemovesOnlyThat(t *testing.T) {
 	c := b.durable(name, "worker", sub+".x")
 	b.publish(sub+".x", 2)
 	got := make(chan jetstream.Msg, 10)
-	working, err := c.Consume(func(m jetstream.Msg) { _ = m.Ack(); got <- m })
+	working, err := c.Consume(func(m jetstream.Msg) { _ = m.Ack(); got <- m }, jetstream.PullExpiry(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

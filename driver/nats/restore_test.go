@@ -76,6 +76,7 @@ func (l *lost) with(p runbook.Params) driver.Action {
 func TestRestoreWalks(t *testing.T) {
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
+		Slow:    true,
 		Secrets: shared.Secrets(),
 		World: func(t testing.TB) drivertest.World {
 			l := newLost(b.in(t, 1))

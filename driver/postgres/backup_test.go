@@ -77,6 +77,7 @@ func TestBackupWalks(t *testing.T) {
 	postgrestest.Exec(t, url, readings)
 	db := connect(t, url)
 	drivertest.Walk(t, drivertest.Subject{
+		Slow:    true,
 		Secrets: []string{postgrestest.Password}, MayKeep: true, NothingToDisturb: true,
 		World: func(t testing.TB) drivertest.World {
 			p := backupParams{To: filepath.Join(t.TempDir(), "backups")}

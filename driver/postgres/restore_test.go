@@ -62,6 +62,7 @@ func dropDatabase(t testing.TB, name string) {
 func TestRestoreWalks(t *testing.T) {
 	s := newSource(t, readings)
 	drivertest.Walk(t, drivertest.Subject{
+		Slow:    true,
 		Secrets: []string{postgrestest.Password},
 		World: func(t testing.TB) drivertest.World {
 			into := s.into(t)
@@ -76,6 +77,7 @@ func TestRestoreWalks(t *testing.T) {
 func TestRestoreIntoAnEmptyDatabaseWalks(t *testing.T) {
 	s := newSource(t, readings)
 	drivertest.Walk(t, drivertest.Subject{
+		Slow:    true,
 		Secrets: []string{postgrestest.Password}, MayKeep: true,
 		World: func(t testing.TB) drivertest.World {
 			into := s.into(t)

@@ -33,6 +33,7 @@ func TestDeployWalks(t *testing.T) {
 	t.Parallel()
 	o := processtest.Start(t, processtest.Service(t, "normalize", 2, "RELEASE=v1")...)
 	drivertest.Walk(t, drivertest.Subject{
+		Slow:    true,
 		Secrets: []string{"fl@g/tok"},
 		World: func(t testing.TB) drivertest.World {
 			o.Reset(t)

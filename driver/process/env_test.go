@@ -30,6 +30,7 @@ func TestEnvWalks(t *testing.T) {
 	t.Parallel()
 	o := processtest.Start(t, processtest.Service(t, "web", 2, "MODE=single", "OLD=1", "API_TOKEN=old-tok/en")...)
 	drivertest.Walk(t, drivertest.Subject{
+		Slow:    true,
 		Secrets: []string{"old-tok/en", "new-tok/en"},
 		World: func(t testing.TB) drivertest.World {
 			o.Reset(t)

@@ -24,7 +24,7 @@ func removeOf(t testing.TB, c *Conn, service string) driver.Action {
 
 func TestRemoveWalks(t *testing.T) {
 	t.Parallel()
-	drivertest.Walk(t, drivertest.Subject{World: func(t testing.TB) drivertest.World {
+	drivertest.Walk(t, drivertest.Subject{Slow: true, World: func(t testing.TB) drivertest.World {
 		idle := processtest.Process{Name: "idle", Entrypoint: []string{"sleep", "1000"}}
 		o := processtest.Start(t, append(processtest.Disabled(processtest.Service(t, "blue", 2, "API_TOKEN=fl@g/tok")), idle)...)
 		c := connect(t, o)

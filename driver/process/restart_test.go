@@ -22,6 +22,7 @@ func TestRestartWalks(t *testing.T) {
 	t.Parallel()
 	o := processtest.Start(t, processtest.Service(t, "web", 2)...)
 	drivertest.Walk(t, drivertest.Subject{
+		Slow:       true,
 		AlwaysActs: true, MayKeep: true,
 		World: func(t testing.TB) drivertest.World {
 			o.Reset(t)

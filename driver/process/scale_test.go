@@ -57,7 +57,7 @@ func running(t testing.TB, o *processtest.Orchestrator, names ...string) string 
 func TestScaleUpWalks(t *testing.T) {
 	t.Parallel()
 	o := processtest.Start(t, processtest.Disabled(processtest.Service(t, "green", 2))...)
-	drivertest.Walk(t, drivertest.Subject{World: func(t testing.TB) drivertest.World {
+	drivertest.Walk(t, drivertest.Subject{Slow: true, World: func(t testing.TB) drivertest.World {
 		o.Reset(t)
 		c := connect(t, o)
 		return drivertest.World{
@@ -70,7 +70,7 @@ func TestScaleUpWalks(t *testing.T) {
 func TestScaleDownWalks(t *testing.T) {
 	t.Parallel()
 	o := processtest.Start(t, processtest.Service(t, "blue", 2)...)
-	drivertest.Walk(t, drivertest.Subject{World: func(t testing.TB) drivertest.World {
+	drivertest.Walk(t, drivertest.Subject{Slow: true, World: func(t testing.TB) drivertest.World {
 		o.Reset(t)
 		c := connect(t, o)
 		return drivertest.World{

@@ -20,6 +20,7 @@ import (
 
 func TestProbeWalks(t *testing.T) {
 	drivertest.Walk(t, drivertest.Subject{
+		Slow:             true,
 		Secrets:          []string{signingSecret, postgrestest.Password, natstest.Password},
 		AlwaysActs:       true,
 		NothingToDisturb: true,
@@ -109,7 +110,7 @@ func TestProbeIsSentAgainWhileTheServerIsBusy(t *testing.T) {
 
 // Each fault is found, named, and leaves nothing behind: the negative control.
 func TestProbeFindsTheFault(t *testing.T) {
-	short := []string{"within: 30s", "within: 6s"}
+	short := []string{"within: 30s", "within: 3s"}
 	for name, c := range map[string]struct {
 		prepare func(*system)
 		edits   []string
@@ -129,15 +130,15 @@ func TestProbeFindsTheFault(t *testing.T) {
 		},
 		"nobody acknowledges it": {
 			func(s *system) { s.asleep.Store(true) }, short,
-			[]string{"normalize-oura has not acknowledged it (0 pending, 1 delivered", "not within 6s"},
+			[]string{"normalize-oura has not acknowledged it (0 pending, 1 delivered", "not within 3s"},
 			untouched,
 		},
 		"the row never comes": {
 			func(s *system) { s.lazy.Store(true) }, short,
-			[]string{"acknowledged by normalize-oura", "gives 0 rows", "rows.size() == 1", "not within 6s"},
+			[]string{"acknowledged by normalize-oura", "gives 0 rows", "rows.size() == 1", "not within 3s"},
 			untouched,
 		},
-		"the number does not grow": {func(s *system) { s.mute.Store(true) }, short, []string{"in the database", "the number stays at 0", "not within 6s"}, untouched},
+		"the number does not grow": {func(s *system) { s.mute.Store(true) }, short, []string{"in the database", "the number stays at 0", "not within 3s"}, untouched},
 		"the signature is wrong": {
 			nil,
 			[]string{`sign-secret: "${OURA_WEBHOOK_SECRET}"`, "sign-secret: another-secret"},
@@ -146,7 +147,7 @@ func TestProbeFindsTheFault(t *testing.T) {
 		},
 		"nothing is there to store it": {nil, []string{"stream: STREAM", "stream: NOWHERE"}, []string{"before anything was sent", "no stream NOWHERE"}, untouched},
 		"no such consumer":             {nil, append([]string{"consumer: normalize-oura", "consumer: nobody"}, short...), []string{"there is no such consumer"}, untouched},
-		"nobody is there":              {nil, append([]string{"${INGEST_URL}", "http://127.0.0.1:1"}, short...), []string{"cannot be reached", "connection refused", "not within 6s"}, untouched},
+		"nobody is there":              {nil, append([]string{"${INGEST_URL}", "http://127.0.0.1:1"}, short...), []string{"cannot be reached", "connection refused", "not within 3s"}, untouched},
 		"a query that is none":         {nil, []string{"select event_type", "selekt event_type"}, []string{"before anything was sent", "syntax error"}, untouched},
 		"what would hold anyway":       {nil, []string{"expect: rows.size() == 1", "expect: rows.size() < 2"}, []string{"holds already"}, untouched},
 		"rows that undo leaves": {
@@ -155,7 +156,7 @@ func TestProbeFindsTheFault(t *testing.T) {
 			[]string{"undo leaves 1 rows", "still holds"},
 			"2 0 2 1",
 		},
-		"a busy server": {func(s *system) { s.refuse.Store(1000) }, short, []string{"answered 503", "not within 6s"}, untouched},
+		"a busy server": {func(s *system) { s.refuse.Store(1000) }, short, []string{"answered 503", "not within 3s"}, untouched},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -115,7 +115,7 @@ func newSystem(t testing.TB) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	working, err := c.Consume(s.work)
+	working, err := c.Consume(s.work, jetstream.PullExpiry(time.Second)) // a pull may be lost right after the consumer is made
 	if err != nil {
 		t.Fatal(err)
 	}

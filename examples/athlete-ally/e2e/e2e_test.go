@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/segue-run/segue/internal/soak"
 )
 
 // runbookFile is the example's own; a proof sets its inputs and nothing else.
@@ -27,6 +29,32 @@ func set(more ...string) []string {
 	return out
 }
 
+// A proof is a part of a test, on the system that all its proofs share.
+type proof struct {
+	name string
+	run  func(*testing.T)
+}
+
+// prove does one after the other, and ends with the first that fails: what
+// follows would find the system in the middle of a run.
+func prove(t *testing.T, proofs []proof) {
+	for _, p := range proofs {
+		if !t.Run(p.name, p.run) {
+			t.FailNow()
+		}
+	}
+}
+
+// long is a proof for `make soak` alone.
+func long(run func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		if !soak.On() {
+			t.Skip("only with " + soak.Variable)
+		}
+		run(t)
+	}
+}
+
 // One system and one load serve all proofs, one after the other: each finds the
 // system as the one before left it, and the ledger counts over all of them.
 func TestUnderLoad(t *testing.T) {
@@ -34,10 +62,7 @@ func TestUnderLoad(t *testing.T) {
 	w := newWorld(t)
 	w.burden(t)
 
-	for _, proof := range []struct {
-		name string
-		run  func(*testing.T)
-	}{
+	prove(t, []proof{
 		{"the seed's AA_VENDOR_HOT is refused before anything is touched", w.refused},
 		{"a rollback from every step", w.rollbacks},
 		{"guards see real faults", w.guards},
@@ -45,11 +70,7 @@ func TestUnderLoad(t *testing.T) {
 		{"two runs on one resource", w.twoRuns},
 		{"secrets stay secret", w.secrets},
 		{"a runner that was stopped for longer than its lease", w.successor},
-	} {
-		if !t.Run(proof.name, proof.run) {
-			t.FailNow() // what follows would find the system in the middle of a run
-		}
-	}
+	})
 	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected != 0 {
 		t.Errorf("ledger: %s\n%v", r.Line(), r.Examples)
 	}

@@ -75,9 +75,11 @@ func (w *world) query(t testing.TB, to any, sql string, args ...any) {
 	check(t, conn.QueryRow(t.Context(), sql, args...).Scan(to))
 }
 
-// blueGreen is option B: two builds side by side, and back.
+// blueGreen is option B: two builds side by side, as far as the deletion of the
+// legacy stream, which nobody approves; and from there back.
 func (w *world) blueGreen(t *testing.T) {
-	r := w.begin(t, runbookFile(), later("deployment=blue-green", "core-soak=10m")...)
+	r := w.begin(t, runbookFile(), later("deployment=blue-green")...)
+	r.leave("delete-athlete-ally-events")
 	r.until("green", is(func(ev engine.StepDone) bool { return ev.Step == "core/scale-green-up" }))
 	versions := map[string]bool{}
 	for _, url := range append(slices.Clone(w.sys.Env.NormalizeURLs), w.sys.Env.GreenURLs...) {
@@ -94,6 +96,7 @@ func (w *world) blueGreen(t *testing.T) {
 			t.Errorf("%s runs: %t (defined: %t), %s runs: %t", blue, now.Running[blue], defined, green, now.Running[green])
 		}
 	}
+	r.until("the backup", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/back-the-database-up" }))
 	w.emergency(t, r)
 }
 
@@ -104,43 +107,34 @@ func (w *world) version(t testing.TB, url string) string {
 	return h.Version
 }
 
-// emergencies: from the middle of the move of phase 2, and from before the
-// deletion, after one more attempt of phase 2.
-func (w *world) emergencies(t *testing.T) {
-	t.Run("in the middle of the move", func(t *testing.T) {
-		r := w.begin(t, runbookFile(), later()...)
-		r.until("the intent of the move", is(func(ev engine.StepIntent) bool { return ev.Step == moveCore }))
-		r.stop()
-		w.must(t, 0, "rollback", "emergency", "--run", r.id, "--wait", "0s", "--as", "dora")
-		r.goesOn()
-		w.back(t, r)
-	})
-	t.Run("after phase 2, and before the deletion", func(t *testing.T) {
-		r := w.begin(t, runbookFile(), later("t-1h=10m")...)
-		r.gate("validate-1h")
-		w.must(t, 0, "rollback", "core", "--run", r.id, "--as", "dora")
-		ended := r.until("the end of the rollback", is[engine.RollbackEnded](nil)).Event.(engine.RollbackEnded)
-		r.end(3)
-		if ended.Result != engine.Verified {
-			t.Errorf("the rollback to core ended %s: %v", ended.Result, ended.Why)
-		}
-		if owner := w.look(t).Owner; owner[event.SubjectHRV] != event.StreamLegacy || owner[event.SubjectOura] != event.StreamVendor {
-			t.Errorf("after the rollback to core: %v", owner)
-		}
-		text := strings.ReplaceAll(w.must(t, 0, "status", r.id).out, "\n", " ")
-		if !strings.Contains(text, "core") {
-			t.Errorf("segue status does not name core: %s", text)
-		}
-		w.must(t, 0, "rollback", "emergency", "--run", r.id, "--wait", "0s", "--as", "dora")
-		r = w.goOn(t, r.id)
-		w.back(t, r)
-	})
-	t.Run("while the deletion waits for its approval", func(t *testing.T) {
-		r := w.begin(t, runbookFile(), later()...)
-		r.leave("delete-athlete-ally-events")
-		r.until("the backup", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/back-the-database-up" }))
-		w.emergency(t, r)
-	})
+// inTheMove puts everything back from between the intent of a move and its end.
+func (w *world) inTheMove(t *testing.T) {
+	r := w.begin(t, runbookFile(), later()...)
+	r.until("the intent of the move", is(func(ev engine.StepIntent) bool { return ev.Step == moveCore }))
+	r.stop()
+	w.must(t, 0, "rollback", "emergency", "--run", r.id, "--wait", "0s", "--as", "dora")
+	r.goesOn()
+	w.back(t, r)
+}
+
+// inTwoGoes puts phase 2 back, and then the rest.
+func (w *world) inTwoGoes(t *testing.T) {
+	r := w.begin(t, runbookFile(), later("t-1h=10m")...)
+	r.gate("validate-1h")
+	w.must(t, 0, "rollback", "core", "--run", r.id, "--as", "dora")
+	ended := r.until("the end of the rollback", is[engine.RollbackEnded](nil)).Event.(engine.RollbackEnded)
+	r.end(3)
+	if ended.Result != engine.Verified {
+		t.Errorf("the rollback to core ended %s: %v", ended.Result, ended.Why)
+	}
+	if owner := w.look(t).Owner; owner[event.SubjectHRV] != event.StreamLegacy || owner[event.SubjectOura] != event.StreamVendor {
+		t.Errorf("after the rollback to core: %v", owner)
+	}
+	if text := w.must(t, 0, "status", r.id).out; !strings.Contains(text, "core") {
+		t.Errorf("segue status does not name core: %s", text)
+	}
+	w.must(t, 0, "rollback", "emergency", "--run", r.id, "--wait", "0s", "--as", "dora")
+	w.back(t, w.goOn(t, r.id))
 }
 
 // emergency puts everything back, as a person asks for it.

@@ -28,7 +28,7 @@ func (w *world) riskList(t *testing.T) {
 		w.must(t, 0, "abort", "--run", r.id, "--as", "dora")
 		r.end(1)
 	})
-	t.Run("approvals are waited for", w.approvals)
+	t.Run("approvals are waited for", long(w.approvals))
 	t.Run("a full disk", func(t *testing.T) {
 		free := freeDisk(t, w.sys.Dir)
 		fill := min(free/2, 8<<30) // others need the disk, too
@@ -40,13 +40,13 @@ func (w *world) riskList(t *testing.T) {
 			check(t, syscall.Fallocate(int(f.Fd()), 0, 0, int64(fill))) //nolint:gosec // a size
 		}, func() { check(t, os.Remove(file)) })
 	})
-	t.Run("memory is short", func(t *testing.T) {
+	t.Run("memory is short", long(func(t *testing.T) { // a machine may be slow to give it
 		free := freeMemory(t)
 		var hog *exec.Cmd
 		w.pauses(t, "memory-free", []string{fmt.Sprintf("memory-free=%dB", free-768<<20), "disk-free=1MB"}, func() {
 			hog = hogMemory(t, free/4)
 		}, func() { _ = hog.Process.Kill(); _ = hog.Wait() })
-	})
+	}))
 }
 
 // approvals: each phase waits for its people.

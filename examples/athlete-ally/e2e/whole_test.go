@@ -18,21 +18,15 @@ func TestFromEndToEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.burden(t)
-	for _, proof := range []struct {
-		name string
-		run  func(*testing.T)
-	}{
+	prove(t, []proof{
 		{"troubleshooting", w.troubleshooting}, // while there is no AA_CORE_HOT yet
 		{"a backlog across the restart is finished on the old stream", w.backlog},
-		{"blue and green", w.blueGreen},
-		{"an emergency in every later phase", w.emergencies},
+		{"an emergency in the middle of the move of phase 2", w.inTheMove},
+		{"an emergency after phase 2, in two goes", long(w.inTwoGoes)},
+		{"blue and green, and an emergency while the deletion waits for its approval", w.blueGreen},
 		{"the risk list", w.riskList},
 		{"the whole migration", w.whole},
-	} {
-		if !t.Run(proof.name, proof.run) {
-			t.FailNow() // what follows would find the system in the middle of a run
-		}
-	}
+	})
 	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected+r.ProbesLeft != 0 {
 		t.Errorf("ledger: %s\n%v", r.Line(), r.Examples)
 	}

@@ -23,6 +23,7 @@ import (
 // Staging is up in a second or two, so the troubles of the seed are had on it
 // too.
 func TestStaging(t *testing.T) {
+	t.Parallel()
 	w := &walk{sys: systemtest.Start(t, system.Options{Environment: system.Staging}), settle: 20 * time.Second}
 	w.connect(t)
 	t.Run("it is the next release, bound to the new streams", w.stagingBound)

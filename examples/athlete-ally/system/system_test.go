@@ -98,6 +98,7 @@ func systemPIDs(t *testing.T, sys *system.System) map[int]string {
 // One system serves the whole walk: each step finds it as the one before left
 // it, as in a migration.
 func TestSystemUnderLoad(t *testing.T) {
+	t.Parallel()
 	w := &walk{sys: systemtest.Start(t, system.Options{Release: "test-1"}), settle: 60 * time.Second}
 	w.connect(t)
 
