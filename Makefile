@@ -55,7 +55,8 @@ schema: build ## write schema/segue-v1.schema.json from the built-in drivers
 	bin/segue schema > schema/.new && mv schema/.new schema/segue-v1.schema.json
 
 .PHONY: soak
-soak: setup ## long simulations and fuzzing: SEEDS=100000 FUZZTIME=5m
+soak: setup ## long proofs whole, long simulations and fuzzing: SEEDS=100000 FUZZTIME=5m
+	SEGUE_SOAK=1 $(GO) test -p 1 -timeout 0 ./cmd/segue ./driver/... ./examples/...
 	$(GO) test ./runner/sim -timeout 0 -seeds $(SEEDS)
 	$(GO) test ./runbook -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./expr -run '^$$' -fuzz '^FuzzExpression$$' -fuzztime $(FUZZTIME)

@@ -18,7 +18,7 @@ func set(more ...string) []string {
 	var out []string
 	given := map[string]bool{}
 	for _, kv := range slices.Concat(more, []string{
-		"dlq-soak=300ms", "vendor-soak=10m", "gate-every=200ms", "rate-window=5s", "quiet-for=300ms", "drain-within=20s",
+		"dlq-soak=300ms", "vendor-soak=10m", "gate-every=300ms", "rate-window=5s", "quiet-for=300ms", "drain-within=20s",
 		"run-tests=false", "rate-tolerance=50%", "latency-tolerance=2000%", "bus-fails-for=20s", "stalled-for=30s", "silent-for=30s", "lag-for=30s", "errors-for=30s", "no-writes-for=30s",
 	}) {
 		if name, _, _ := strings.Cut(kv, "="); !given[name] {
@@ -56,22 +56,27 @@ func long(run func(*testing.T)) func(*testing.T) {
 }
 
 // One system and one load serve all proofs, one after the other: each finds the
-// system as the one before left it, and the ledger counts over all of them.
+// system as the one before left it, and the ledger counts over all of them. The
+// whole migration deletes the legacy stream, so it comes last.
 func TestUnderLoad(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	w.burden(t)
-
 	prove(t, []proof{
 		{"the seed's AA_VENDOR_HOT is refused before anything is touched", w.refused},
+		{"troubleshooting", w.troubleshooting}, // while there is no AA_CORE_HOT yet
 		{"a rollback from every step", w.rollbacks},
 		{"guards see real faults", w.guards},
 		{"guards tell of what holds everything up", w.locked},
+		{"the risk list", w.riskList},
 		{"two runs on one resource", w.twoRuns},
 		{"secrets stay secret", w.secrets},
 		{"a runner that was stopped for longer than its lease", w.successor},
+		{"an emergency in the middle of the move of phase 2", w.inTheMove},
+		{"an emergency after phase 2, in two goes", long(w.inTwoGoes)},
+		{"blue and green, and an emergency while the deletion waits for its approval", long(w.blueGreen)},
+		{"the whole migration", w.whole},
 	})
-	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected != 0 {
+	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected+r.ProbesLeft != 0 {
 		t.Errorf("ledger: %s\n%v", r.Line(), r.Examples)
 	}
 }

@@ -51,7 +51,7 @@ func (w *world) faults() []fault {
 // locked: nothing can be written for long. Processing falls below 1/min, and
 // lag grows: people are told; when no row has come for too long, it goes back.
 func (w *world) locked(t *testing.T) {
-	r := w.begin(t, runbookFile(), set("rate-window=4s", "vendor-soak=10m", "lag-for=1s", "stalled-for=1s", "no-writes-for=8s")...)
+	r := w.begin(t, runbookFile(), set("rate-window=4s", "vendor-soak=10m", "lag-for=2s", "stalled-for=2s", "no-writes-for=8s")...)
 	var release func()
 	w.strike(t, r, fault{
 		"hrv_data is locked",

@@ -33,7 +33,7 @@ func steps() []aStep {
 
 func (w *world) rollbacks(t *testing.T) {
 	for i, s := range steps() {
-		if !soak.Case(i, 2) {
+		if !soak.Case(i, 3) {
 			continue
 		}
 		name := "after "

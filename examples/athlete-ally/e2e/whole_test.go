@@ -11,27 +11,6 @@ import (
 	"github.com/segue-run/segue/examples/athlete-ally/event"
 )
 
-// TestFromEndToEnd carries the runbook out whole, and puts it back from where
-// the first test does not get to. The legacy stream is deleted in the end, so
-// that comes last.
-func TestFromEndToEnd(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.burden(t)
-	prove(t, []proof{
-		{"troubleshooting", w.troubleshooting}, // while there is no AA_CORE_HOT yet
-		{"a backlog across the restart is finished on the old stream", w.backlog},
-		{"an emergency in the middle of the move of phase 2", w.inTheMove},
-		{"an emergency after phase 2, in two goes", long(w.inTwoGoes)},
-		{"blue and green, and an emergency while the deletion waits for its approval", w.blueGreen},
-		{"the risk list", w.riskList},
-		{"the whole migration", w.whole},
-	})
-	if r := w.count(t); r.Lost+r.Doubled+r.OutOfOrder+r.Ingest5xx+r.Unexpected+r.ProbesLeft != 0 {
-		t.Errorf("ledger: %s\n%v", r.Line(), r.Examples)
-	}
-}
-
 // later are the times of what follows phase 2.
 func later(more ...string) []string {
 	return set(append(more,
@@ -39,12 +18,16 @@ func later(more ...string) []string {
 		"settled-lag=200", "settled-vendor-lag=200", "rate-tolerance=50%", "latency-tolerance=2000%")...)
 }
 
-// whole is the migration with all its tests, and what it leaves.
+// whole is the migration with all its tests, with a backlog across the restart
+// of the workers, and what it leaves.
 func (w *world) whole(t *testing.T) {
 	w.announced(t)
-	r := w.begin(t, runbookFile(), later("run-tests=true")...)
+	r := w.begin(t, runbookFile(), later("run-tests=true", "core-soak=8s")...)
 	r.until("phase 1", is(func(ev engine.PhaseStarted) bool { return ev.Phase == "vendor" }))
 	w.statusUpdate(t, r, "vendor")
+	w.backlog(t, r)
+	r.gate("core")
+	w.sound(t)
 	r.until("the deletion", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/delete-athlete-ally-events" }))
 	r.end(0)
 	if got := w.statusOf(t, r.id); got != engine.CompletedStatus {
