@@ -20,7 +20,15 @@ import (
 type surroundings struct {
 	Dir     string            `param:"dir" doc:"The working directory of the commands; Segue's own otherwise."`
 	Env     map[string]string `param:"env" doc:"Their environment, beyond PATH, HOME, USER, LANG, LC_ALL, TZ and TMPDIR."`
-	Timeout time.Duration     `param:"timeout" doc:"How long each command may take; then it is killed with all it started." default:"30s"`
+	Timeout time.Duration     `param:"timeout" doc:"How long each command may take; then it is ended with all it started." default:"30s"`
+	Grace   time.Duration     `param:"grace" doc:"How long a command may take to end when it is asked to (SIGTERM), until it is killed." default:"40ms"`
+}
+
+func (s surroundings) grace() time.Duration {
+	if s.Grace > 0 {
+		return s.Grace
+	}
+	return grace
 }
 
 func (s surroundings) timeout() time.Duration {
@@ -31,7 +39,8 @@ func (s surroundings) timeout() time.Duration {
 }
 
 const (
-	// grace is what a command gets between being asked to end and being killed.
+	// grace is what a command gets between being asked to end and being killed,
+	// unless the runbook gives it more.
 	grace = 40 * time.Millisecond
 	// maxOutput bounds what is kept of each of a command's two outputs.
 	maxOutput = 64 << 10
@@ -77,7 +86,7 @@ func (s surroundings) run(ctx context.Context, argv []string, extra ...string) (
 		var complaint string
 		select {
 		case group := <-started:
-			if endGroup(group, over) {
+			if endGroup(group, s.grace(), over) {
 				complaint = said(errs.text())
 			}
 		case <-over: //nolint:errcheck // that it is over is all that counts here
@@ -98,8 +107,8 @@ func (s surroundings) run(ctx context.Context, argv []string, extra ...string) (
 
 // endGroup ends a process group: it asks, and then does not ask. It reports
 // whether the command is over, so that nothing writes its output any more.
-func endGroup(group int, over <-chan error) bool {
-	t := time.NewTimer(grace)
+func endGroup(group int, patience time.Duration, over <-chan error) bool {
+	t := time.NewTimer(patience)
 	defer t.Stop()
 	isOver := func() bool {
 		select {

@@ -122,3 +122,25 @@ func waitForEnd(t *testing.T, pid int) {
 	}
 	t.Errorf("process %d lives on", pid)
 }
+
+// A command that takes back what it made needs time for it.
+func TestGraceLetsACommandEndByItself(t *testing.T) {
+	for grace, tidied := range map[time.Duration]bool{0: false, 10 * time.Second: true} {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			script := `trap 'kill $!; sleep 0.3; echo > tidied; exit 0' TERM; sleep 1000 & echo $$ > pids; wait`
+			_, err := surroundings{Dir: dir, Grace: grace}.run(ctx, []string{"sh", "-c", script})
+			ended <- err
+		}()
+		waitForPids(t, filepath.Join(dir, "pids"))
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("grace %s: %v", grace, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "tidied")); (err == nil) != tidied {
+			t.Errorf("grace %s: it has tidied up: %v", grace, err)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func (w *world) holdUp(t testing.TB) (release func()) {
 	check(t, err)
 	tx, err := conn.Begin(t.Context())
 	check(t, err)
-	_, err = tx.Exec(t.Context(), "LOCK TABLE hrv_data IN ACCESS EXCLUSIVE MODE")
+	_, err = tx.Exec(t.Context(), "LOCK TABLE hrv_data IN EXCLUSIVE MODE")
 	check(t, err)
 	return func() {
 		check(t, tx.Rollback(t.Context()))
