@@ -47,7 +47,10 @@ func (x *crossing) align(ctx context.Context, g *gathered) error {
 		f := relay.Audit(g.relay.Heard(from.Index, to.Index), nil, stored)
 		if f.Clean() {
 			g.since, g.tail, g.read = from, stored, to.Last
-			return nil
+			if len(stored) == 0 {
+				return nil
+			}
+			return x.live(ctx, stored[len(stored)-1].Seq)
 		}
 		why = fmt.Sprintf("%d heard that it did not store, %d stored that were not heard, %d stored twice", len(f.Missing), len(f.Unheard), len(f.Extra))
 	}

@@ -9,6 +9,10 @@ import (
 // copy makes the taker source the giver and waits until it has caught up. It
 // also opens the taker's private prefix, in the same change.
 func (x *crossing) copy(ctx context.Context, l *leg) error {
+	// First, as a new leader begins to copy only after a while.
+	if _, err := x.colocate(ctx); err != nil {
+		return err
+	}
 	giver, taker, err := x.look(ctx)
 	if err != nil {
 		return err
@@ -132,6 +136,21 @@ func (x *crossing) behind(ctx context.Context) (behind bool, at uint64, err erro
 		behind = behind || seq < m.Seq
 	}
 	return behind, at, nil
+}
+
+// live waits until the taker has copied one of the giver's messages, so that it
+// is known to be copying now.
+func (x *crossing) live(ctx context.Context, seq uint64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("not within %s", callTimeout))
+	defer cancel()
+	err := await(ctx, func() (bool, error) {
+		_, at, err := x.behind(ctx)
+		return at >= seq, err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: nothing was cut: wait until stream %s has copied message %d of %s: %w", x.c, x.taker, seq, x.giver, err)
+	}
+	return nil
 }
 
 // counts is how many messages a stream holds of each subject in the space.
