@@ -17,7 +17,7 @@ func (x *crossing) recover(ctx context.Context, l *leg) error {
 	}
 	if owner == x.taker {
 		l.At = atAttached
-		l.Ledger = &relay.Ledger{Blind: "the process that had cut the subjects off died before it could compare what it had heard: messages that nobody waited for may be missing"}
+		l.Ledger = &relay.Ledger{Blind: died}
 		return nil
 	}
 	l.At = atCopied // it died before the cut
@@ -27,7 +27,7 @@ func (x *crossing) recover(ctx context.Context, l *leg) error {
 // reconcileBlind accounts for what can be seen in the streams alone.
 func (x *crossing) reconcileBlind(ctx context.Context, l *leg) error {
 	if l.Ledger == nil {
-		l.Ledger = &relay.Ledger{Blind: "the process that had heard the messages died before it could compare them"}
+		l.Ledger = &relay.Ledger{Blind: died}
 	}
 	have, last, err := x.find(ctx, l)
 	if err != nil {
@@ -45,11 +45,22 @@ func (x *crossing) reconcileBlind(ctx context.Context, l *leg) error {
 	return x.book(ctx, l, l.Ledger, published, last)
 }
 
-// locate finds where the giver's messages end in the taker.
+// locate finds where the giver's messages end in the taker, and which of those
+// that follow may be second copies.
 func (x *crossing) locate(ctx context.Context, l *leg) error {
-	_, _, err := x.find(ctx, l)
-	return err
+	have, _, err := x.find(ctx, l)
+	if err != nil {
+		return err
+	}
+	if l.Ledger == nil {
+		l.Ledger = &relay.Ledger{Blind: died}
+	}
+	l.Ledger.Doubtful = relay.Equal(slices.DeleteFunc(have, func(m relay.Stored) bool { return m.Source == x.giver }))
+	return nil
 }
+
+// died is what a ledger says when nobody knows any more what was heard.
+const died = "the process that had cut the subjects off died before it could compare what it had heard: what nobody waited for may be missing, what has no Nats-Msg-Id may be there twice"
 
 // find is locate, and what the taker has since the cut, up to its last.
 func (x *crossing) find(ctx context.Context, l *leg) (have []relay.Stored, last uint64, err error) {

@@ -6,6 +6,24 @@ import (
 	"time"
 )
 
+// begin notes what was before the first change.
+func (x *crossing) begin(ctx context.Context, l *leg) error {
+	if l.Start > 0 {
+		return nil
+	}
+	giver, taker, err := x.look(ctx)
+	if err != nil {
+		return err
+	}
+	if l.Held == nil {
+		if l.Held, err = x.counts(ctx, x.taker); err != nil {
+			return err
+		}
+	}
+	l.Start, l.Window, l.First = x.start, taker.Config["duplicate_window"], giver.State.FirstSeq
+	return nil
+}
+
 // copy makes the taker source the giver and waits until it has caught up. It
 // also opens the taker's private prefix, in the same change.
 func (x *crossing) copy(ctx context.Context, l *leg) error {
@@ -16,14 +34,6 @@ func (x *crossing) copy(ctx context.Context, l *leg) error {
 	giver, taker, err := x.look(ctx)
 	if err != nil {
 		return err
-	}
-	if l.Start == 0 {
-		if l.Held == nil {
-			if l.Held, err = x.counts(ctx, x.taker); err != nil {
-				return err
-			}
-		}
-		l.Start, l.Window, l.First = x.start, taker.Config["duplicate_window"], giver.State.FirstSeq
 	}
 	x.start, x.window = l.Start, l.Window
 	// One way only: whatever an earlier crossing the other way has left goes

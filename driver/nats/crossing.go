@@ -81,6 +81,7 @@ type leg struct {
 // an append may take as long as the whole gap. A crash there is told apart by
 // who owns the space.
 const (
+	atCopying    = "copying"
 	atCopied     = "copied"
 	atCutting    = "cutting"
 	atAttached   = "attached"
@@ -88,7 +89,7 @@ const (
 	atSettled    = "settled"
 )
 
-var legOrder = []string{"", atCopied, atCutting, atAttached, atReconciled, atSettled}
+var legOrder = []string{"", atCopying, atCopied, atCutting, atAttached, atReconciled, atSettled}
 
 func (l *leg) past(at string) bool {
 	return slices.Index(legOrder, l.At) >= slices.Index(legOrder, at)
@@ -117,6 +118,12 @@ func (x *crossing) cross(ctx context.Context, l *leg, save func(context.Context)
 		}
 	}
 	if !l.past(atAttached) {
+		if err := x.begin(ctx, l); err != nil {
+			return err
+		}
+		if err := done(atCopying); err != nil {
+			return err
+		}
 		if err := x.copy(ctx, l); err != nil {
 			return err
 		}

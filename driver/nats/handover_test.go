@@ -8,7 +8,6 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/nats/relay"
-	"github.com/segue-run/segue/runbook"
 )
 
 // handing is the seed's topology, to be handed over.
@@ -98,30 +97,5 @@ func TestHandoverLosesDoublesAndReordersNothing(t *testing.T) {
 	}
 	if err := a.Witness(t.Context(), e.Want); err != nil {
 		t.Fatal(err)
-	}
-}
-
-var _ = runbook.Params{}
-
-func TestGapTiming(t *testing.T) {
-	b := newBench(t)
-	for range 5 {
-		p := newHanding(b).alone()
-		l := newLoad(t, shared, p.vendor, 600, 100)
-		l.flows(100)
-		var marks []string
-		last := time.Now()
-		p.hooks = &hooks{reached: func(s string) {
-			marks = append(marks, s+" "+time.Since(last).Round(100*time.Microsecond).String())
-			last = time.Now()
-		}}
-		a := p.action()
-		if _, err := a.Apply(t.Context(), p.effect(a)); err != nil {
-			t.Fatal(err)
-		}
-		l.flows(50)
-		l.stop()
-		got := p.clean(l, p.to)
-		t.Logf("%v ownerless %.1f worst %s faf %d %+v", marks, p.voyage().Forward.Ownerless, got.Worst, got.ReorderedFAF, p.voyage().Forward.Ledger.Condensed(1))
 	}
 }

@@ -172,13 +172,25 @@ func (p *pub) answered(n int, start time.Time, err error) {
 // tallied is what became of a load's messages in a stream.
 type tallied struct {
 	Sent, Acked, Lost, LostAcked, Doubled, ReorderedAcked, ReorderedFAF, Errors int
-	Worst                                                                        time.Duration
-	why                                                                          []string
+	Worst                                                                       time.Duration
+	why                                                                         []string
 }
 
 // check reads a stream whole and compares it with what was published. Publishes
-// that failed may be there or not.
-func (l *load) check(c *Conn, stream string) tallied {
+// that failed may be there or not. What was published last without waiting may
+// still be on its way.
+func (l *load) check(c *Conn, stream string) (out tallied) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = await(ctx, func() (bool, error) { // what is still missing then is lost
+		out = l.compare(l.read(c, stream))
+		return out.Lost == 0, nil
+	})
+	return out
+}
+
+func (l *load) read(c *Conn, stream string) []relay.Stored {
 	l.t.Helper()
 	info, err := c.stream(context.Background(), stream)
 	if err != nil {
@@ -188,7 +200,7 @@ func (l *load) check(c *Conn, stream string) tallied {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return l.compare(have)
+	return have
 }
 
 func (l *load) compare(have []relay.Stored) (out tallied) {
@@ -241,4 +253,3 @@ func (l *load) compare(have []relay.Stored) (out tallied) {
 	}
 	return out
 }
-

@@ -56,7 +56,7 @@ func (h *handover) Undo(ctx context.Context, e driver.Effect) error {
 // handBack is the crossing to the old stream. When it owns the subjects, and
 // only taking transforms away has to wait, that is reported as kept.
 func (h *handover) handBack(ctx context.Context, e driver.Effect, v *voyage, back *crossing, kept *driver.Kept) error {
-	save := func(ctx context.Context) error { return e.Save(ctx, v) }
+	save := func(ctx context.Context) error { return e.Save(ctx, *v) }
 	if v.Back.At == "" {
 		start, held, err := h.backStart(ctx, v)
 		if err != nil {
@@ -80,10 +80,10 @@ func (h *handover) backStart(ctx context.Context, v *voyage) (uint64, map[string
 		return v.Forward.Cut + 1, v.Forward.Given, nil
 	}
 	if v.Forward.past(atAttached) || v.Forward.At == atCutting {
-		there := h.forward(read)
-		l := v.Forward
-		err := there.locate(ctx, &l)
-		return l.Cut + 1, nil, err
+		if err := h.forward(read).locate(ctx, &v.Forward); err != nil {
+			return 0, nil, err
+		}
+		return v.Forward.Cut + 1, nil, nil
 	}
 	start, ok, err := h.back(read).startAfter(ctx)
 	if err == nil && !ok {
@@ -184,11 +184,11 @@ func (h *handover) consumersBack(ctx context.Context, e driver.Effect, v *voyage
 // what it does not is delivered again from the old stream, so nothing that it
 // delivers any more counts.
 func (h *handover) position(ctx context.Context, e driver.Effect, v *voyage, name string, next *consumerInfo) (uint64, error) {
-	if v.Forward.Cut == 0 {
+	if !v.past(afterDrained) { // it was not touched, or paused and nothing more
 		return 0, nil
 	}
 	floor := v.Forward.Cut
-	if next != nil && v.past(afterDrained) {
+	if next != nil {
 		deadline, cancel := context.WithTimeout(ctx, undoDrain)
 		defer cancel()
 		done := false
