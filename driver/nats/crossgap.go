@@ -72,7 +72,7 @@ func lingering(mine func() error) func() error {
 
 // cut takes the space from the giver.
 func (x *crossing) cut(ctx context.Context, g *gathered) error {
-	if _, err := x.c.updateStream(ctx, x.mine, x.giver, g.dropped); err != nil {
+	if _, err := x.c.updateSoon(ctx, x.mine, x.giver, g.dropped); err != nil {
 		err = fmt.Errorf("cut %s: %w", quoted(x.space), err)
 		if refused(err) {
 			return err // it owns it
@@ -127,7 +127,7 @@ func (x *crossing) carry(ctx context.Context, g *gathered, l *leg) error {
 // under way there is stored too.
 func (x *crossing) attach(ctx context.Context, g *gathered) error {
 	g.relay.OwnReplies()
-	if _, err := x.c.updateStream(ctx, x.mine, x.taker, g.attached); err != nil {
+	if _, err := x.c.updateSoon(ctx, x.mine, x.taker, g.attached); err != nil {
 		return fmt.Errorf("attach %s: %w", quoted(x.space), err)
 	}
 	return nil
@@ -169,4 +169,15 @@ func (x *crossing) linger(ctx context.Context) {
 		behind, _, err := x.behind(ctx)
 		return !behind, err
 	})
+}
+
+// updateSoon is updateStream for when publishers wait: it is asked again soon,
+// as the leader that would answer may have gone just now.
+func (c *Conn) updateSoon(ctx context.Context, mine func() error, name string, cfg config) (*streamInfo, error) {
+	var info streamInfo
+	patience := []time.Duration{firstAsk / 2, firstAsk, 2 * firstAsk, attempt}
+	if err := c.send(ctx, mine, patience, "$JS.API.STREAM.UPDATE."+name, cfg, &info); err != nil {
+		return nil, fmt.Errorf("update stream %s: %w", name, err)
+	}
+	return &info, nil
 }

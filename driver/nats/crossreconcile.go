@@ -19,10 +19,18 @@ const audits = 30
 func (x *crossing) reconcile(ctx context.Context, g *gathered, l *leg) error {
 	ledger := &relay.Ledger{Ownerless: l.Ownerless}
 	var last *relay.Finding
+	var failed error
 	for range audits {
 		f, to, err := x.audit(ctx, g, l)
-		if err != nil {
-			return x.lost(ctx, g, l, err)
+		if g.relay.Err() != nil {
+			return x.lost(ctx, l, g.relay.Err())
+		}
+		if err != nil { // a leader has gone; another one comes
+			if failed = err; ctx.Err() != nil {
+				return err
+			}
+			last = nil
+			continue
 		}
 		if f.Clean() {
 			ledger.Reordered, ledger.Repeats = f.Reordered, f.Repeats
@@ -38,6 +46,9 @@ func (x *crossing) reconcile(ctx context.Context, g *gathered, l *leg) error {
 		if err := sleep(ctx, settleTime); err != nil {
 			return err
 		}
+	}
+	if last == nil {
+		return fmt.Errorf("%s: stream %s owns %s now, and could not be compared with what was published: %w", x.c, x.taker, quoted(x.space), failed)
 	}
 	return fmt.Errorf("%s: %s owns %s now, and its messages are not those that were published, each of %d times: %d are in neither stream, %d are there twice, %d were not heard",
 		x.c, x.taker, quoted(x.space), audits, len(last.Missing), len(last.Extra), len(last.Unheard))
@@ -87,11 +98,8 @@ func (x *crossing) mend(ctx context.Context, g *gathered, before, now *relay.Fin
 	return nil
 }
 
-// lost goes on without the relay, when it is the relay that failed.
-func (x *crossing) lost(ctx context.Context, g *gathered, l *leg, err error) error {
-	if g.relay.Err() == nil {
-		return err
-	}
+// lost goes on without the relay.
+func (x *crossing) lost(ctx context.Context, l *leg, err error) error {
 	l.Ledger = &relay.Ledger{Blind: err.Error(), Ownerless: l.Ownerless}
 	return x.reconcileBlind(ctx, l)
 }

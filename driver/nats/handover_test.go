@@ -15,6 +15,8 @@ type handing struct {
 	*topology
 	hooks  *hooks
 	cursor json.RawMessage
+	faulty faulty
+	killed int // a node that a fault has killed
 }
 
 func newHanding(b *bench) *handing {

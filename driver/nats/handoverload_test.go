@@ -55,22 +55,28 @@ type load struct {
 	padding string
 }
 
+// most is how many messages a second one publisher sends; there are as many as
+// are needed for more.
+const most = 100
+
 // newLoad publishes at so many messages a second in all, until stopped.
 func newLoad(t testing.TB, n *natstest.Nodes, space string, perSecond, size int) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{t: t, cancel: cancel, padding: strings.Repeat("x", size)}
-	every := time.Second * time.Duration(len(publisherKinds)) / time.Duration(perSecond)
-	for _, k := range publisherKinds {
+	each := (perSecond + most*len(publisherKinds) - 1) / (most * len(publisherKinds))
+	every := time.Second * time.Duration(len(publisherKinds)*each) / time.Duration(perSecond)
+	for i := range len(publisherKinds) * each {
+		k := publisherKinds[i%len(publisherKinds)]
 		nc, err := nats.Connect(n.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 		if err != nil {
 			t.Fatal(err)
 		}
-		js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(20*time.Second))
+		js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(answerWithin))
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &pub{publisherKind: k, subject: space + "." + k.name, acked: map[int]bool{}}
+		p := &pub{publisherKind: k, subject: fmt.Sprintf("%s.%s-%d", space, k.name, i/len(publisherKinds)), acked: map[int]bool{}}
 		l.pubs = append(l.pubs, p)
 		l.done.Go(func() {
 			defer nc.Close()
@@ -80,6 +86,9 @@ func newLoad(t testing.TB, n *natstest.Nodes, space string, perSecond, size int)
 	t.Cleanup(l.stop)
 	return l
 }
+
+// answerWithin is how long a publisher waits for an acknowledgement.
+const answerWithin = 3 * time.Second
 
 func (l *load) stop() { l.cancel(); l.done.Wait() }
 
@@ -130,7 +139,7 @@ func (p *pub) run(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, ev
 				p.failed(err)
 			}
 		case "sync":
-			one, stop := context.WithTimeout(context.Background(), 20*time.Second)
+			one, stop := context.WithTimeout(context.Background(), answerWithin)
 			_, err := js.PublishMsg(one, m)
 			stop()
 			p.answered(n, start, err)
@@ -174,6 +183,7 @@ type tallied struct {
 	Sent, Acked, Lost, LostAcked, Doubled, ReorderedAcked, ReorderedFAF, Errors int
 	Worst                                                                       time.Duration
 	why                                                                         []string
+	byKind                                                                      map[string]int
 }
 
 // check reads a stream whole and compares it with what was published. Publishes
@@ -236,7 +246,11 @@ func (l *load) compare(have []relay.Stored) (out tallied) {
 				doubled++
 			}
 		}
-		if lost+doubled+swapped+len(p.errs) > 0 {
+		if wrong := lost + doubled + swapped + len(p.errs); wrong > 0 {
+			if out.byKind == nil {
+				out.byKind = map[string]int{}
+			}
+			out.byKind[p.name] += wrong
 			out.why = append(out.why, fmt.Sprintf("%s: %d sent, %d acked, %d lost (%d acked), %d doubled, %d reordered, %d errors %v", p.subject, p.sent, len(p.acked), lost, lostAcked, doubled, swapped, len(p.errs), errors.Join(p.errs[:min(3, len(p.errs))]...)))
 		}
 		out.Sent, out.Acked, out.Lost, out.LostAcked, out.Doubled = out.Sent+p.sent, out.Acked+len(p.acked), out.Lost+lost, out.LostAcked+lostAcked, out.Doubled+doubled

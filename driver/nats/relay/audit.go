@@ -105,27 +105,28 @@ func mostLikely(published, already []*Heard) *Heard {
 	return published[0]
 }
 
-// reordered counts messages that were published before one and stored after it.
-// Of equal ones the first stored is the first published.
+// reordered counts messages that a stream holds after one of their subject that
+// was published later. Of equal ones the first stored is the first published.
 func reordered(heard []*Heard, taken []Stored) int {
-	seqs := map[string][]uint64{}
-	for i := range taken {
-		k := taken[i].key()
-		seqs[k] = append(seqs[k], taken[i].Seq)
-	}
-	highest := map[string]uint64{}
-	n := 0
+	places := map[string][]int{}
 	for _, h := range heard {
-		k := h.key()
-		if h.stored || len(seqs[k]) == 0 {
+		if !h.stored {
+			places[h.key()] = append(places[h.key()], h.at)
+		}
+	}
+	latest := map[string]int{}
+	n := 0
+	for i := range taken {
+		k, subject := taken[i].key(), taken[i].Subject
+		if len(places[k]) == 0 {
 			continue
 		}
-		seq := seqs[k][0]
-		seqs[k] = seqs[k][1:]
-		if seq < highest[h.msg.Subject] {
+		at := places[k][0]
+		places[k] = places[k][1:]
+		if at < latest[subject] {
 			n++
 		}
-		highest[h.msg.Subject] = max(highest[h.msg.Subject], seq)
+		latest[subject] = max(latest[subject], at)
 	}
 	return n
 }
