@@ -32,11 +32,12 @@ func Audit(heard []*Heard, old, taken []Stored) *Finding {
 		k := taken[i].key()
 		inNew[k] = append(inNew[k], taken[i].Seq)
 	}
-	ids := map[string]bool{}
+	ids, known := map[string]bool{}, map[string]bool{}
 	expected := map[string][]*Heard{}
 	var order []string
 	for _, h := range heard {
 		k, id := h.key(), h.id()
+		known[k] = true
 		if id != "" && ids[id] {
 			f.Repeats++
 			continue
@@ -56,7 +57,11 @@ func Audit(heard []*Heard, old, taken []Stored) *Finding {
 		f.compare(expected[k], inNew[k])
 	}
 	for k, seqs := range inNew {
-		if expected[k] == nil { // nobody published it
+		switch {
+		case expected[k] != nil:
+		case known[k]: // the old stream has it after all
+			f.Extra = append(f.Extra, seqs...)
+		default:
 			f.Unheard = append(f.Unheard, seqs...)
 		}
 	}
