@@ -20,7 +20,18 @@ func (x *crossing) recover(ctx context.Context, l *leg) error {
 		l.Ledger = &relay.Ledger{Blind: died}
 		return nil
 	}
-	l.At = atCopied // it died before the cut
+	l.At = atCopied // it died before the cut, or the giver has it again
+	strays, err := x.strays(ctx, l)
+	if err != nil {
+		return err
+	}
+	for _, m := range strays { // they stay: they come after what was copied, and before what will be
+		if l.Strays == nil {
+			l.Strays = &stretch{First: m.Seq}
+		}
+		l.Strays.Last = m.Seq
+		l.Held[m.Subject]++
+	}
 	return nil
 }
 

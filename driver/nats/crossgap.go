@@ -91,10 +91,7 @@ func (x *crossing) carry(ctx context.Context, g *gathered, l *leg) error {
 	if err := sleep(ctx, settleTime); err != nil {
 		return err
 	}
-	owner, end, err := g.relay.Probe(ctx, closedSubject(x.giver))
-	if err == nil && owner != x.giver {
-		err = fmt.Errorf("stream %s answers on %s", owner, closedSubject(x.giver))
-	}
+	end, err := x.end(ctx, g, x.giver)
 	if err != nil {
 		return err
 	}
@@ -113,14 +110,39 @@ func (x *crossing) carry(ctx context.Context, g *gathered, l *leg) error {
 	}); err != nil {
 		return fmt.Errorf("wait until stream %s has copied the last of %s: %w", x.taker, x.giver, err)
 	}
-	_, last, err := g.relay.Probe(ctx, closedSubject(x.taker))
-	if err != nil {
+	if l.Cut, err = x.end(ctx, g, x.taker); err != nil {
 		return err
 	}
-	l.Cut = last
 	g.relay.Forward(g.since.Index, g.tail)
 	x.reached("carried")
 	return g.relay.Err()
+}
+
+// electing is how long a stream may be without a leader before the gap is ended
+// without what only the leader knows.
+const electing = time.Second
+
+// end is a stream's exact last sequence, by its subject for probes. A leader
+// that has just gone is waited for: the relay goes on hearing.
+func (x *crossing) end(ctx context.Context, g *gathered, stream string) (last uint64, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, electing, fmt.Errorf("not within %s", electing))
+	defer cancel()
+	for {
+		short, stop := context.WithTimeoutCause(ctx, firstAsk, errors.New("no answer"))
+		owner, last, err := g.relay.Probe(short, closedSubject(stream))
+		stop()
+		switch {
+		case err == nil && owner == stream:
+			return last, nil
+		case err == nil:
+			return 0, fmt.Errorf("stream %s answers on %s", owner, closedSubject(stream))
+		case g.relay.Err() != nil || ctx.Err() != nil:
+			return 0, err
+		}
+		if sleep(ctx, time.Millisecond) != nil {
+			return 0, err
+		}
+	}
 }
 
 // attach gives the space to the taker, which keeps the relay's prefix: what is
@@ -143,21 +165,31 @@ func (x *crossing) overlap(ctx context.Context, g *gathered) error {
 }
 
 // rescue gives the space to the taker when the way there has failed: its
-// messages are not the giver's any more, and it takes what comes.
+// messages are not the giver's any more, and it takes what comes. If it cannot,
+// the giver gets it back.
 func (x *crossing) rescue(ctx context.Context) error {
 	x.linger(ctx)
-	err := await(ctx, func() (bool, error) {
-		taker, err := x.c.stream(ctx, x.taker)
-		if err != nil || taker == nil {
-			return false, err
-		}
-		_, err = x.edit(ctx, x.taker, taker.Config, func(cfg config) { addSubjects(cfg, x.space...) })
-		return err == nil, err
-	})
-	if err != nil {
-		return fmt.Errorf("%s HAS NO OWNER NOW, giving it to stream %s failed: %w", quoted(x.space), x.taker, err)
+	err := x.own(ctx, x.taker)
+	if err == nil || errors.Is(err, driver.ErrNotMine) {
+		return err
 	}
-	return nil
+	if back := x.own(ctx, x.giver); back != nil {
+		return fmt.Errorf("%s HAS NO OWNER NOW, giving it to stream %s failed: %w", quoted(x.space), x.taker, errors.Join(err, back))
+	}
+	return fmt.Errorf("stream %s owns %s again, giving it to stream %s failed: %w", x.giver, quoted(x.space), x.taker, err)
+}
+
+// own makes a stream own the space.
+func (x *crossing) own(ctx context.Context, stream string) error {
+	info, err := x.c.stream(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if info == nil {
+		return fmt.Errorf("%s: stream %s is gone", x.c, stream)
+	}
+	_, err = x.edit(ctx, stream, info.Config, func(cfg config) { addSubjects(cfg, x.space...) })
+	return err
 }
 
 // linger gives the taker a moment to copy the giver's last messages, so that

@@ -84,6 +84,9 @@ func (x *crossing) colocate(ctx context.Context) (server string, err error) {
 		if server = giver.leader(); server == "" && giver.Cluster == nil || server != "" && server == taker.leader() {
 			return true, nil
 		}
+		if server == "" || taker.leader() == "" { // one is being elected
+			return false, nil
+		}
 		if !hasPeer(taker, server) {
 			return false, fmt.Errorf("stream %s is led from %s, where stream %s has no replica", x.giver, server, x.taker)
 		}

@@ -70,11 +70,20 @@ type leg struct {
 	// space was published to the taker.
 	Cut uint64 `json:"cut,omitempty"`
 	// End is the giver's last sequence once it had dropped the space.
-	End    uint64          `json:"end,omitempty"`
+	End uint64 `json:"end,omitempty"`
+	// Strays is where messages lie in the taker that were carried to it before it
+	// could not be attached: the giver lacks them.
+	Strays *stretch        `json:"strays,omitempty"`
 	Window json.RawMessage `json:"window,omitempty"` // the taker's duplicate window, as it was
 	// Ownerless is for how long nobody owned the space, in milliseconds.
 	Ownerless float64       `json:"ownerless_ms,omitempty"`
 	Ledger    *relay.Ledger `json:"ledger,omitempty"`
+}
+
+// A stretch is a range of sequences, both ends included.
+type stretch struct {
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
 }
 
 // The sub-steps that are journaled. Between cutting and attached nothing is:
@@ -230,11 +239,7 @@ func (x *crossing) adopt(ctx context.Context, l *leg) error {
 		x.start = l.Start
 		x.linger(ctx)
 	}
-	info, err := x.c.stream(ctx, to)
-	if err != nil {
-		return err
-	}
-	if _, err := x.edit(ctx, to, info.Config, func(cfg config) { addSubjects(cfg, x.space...) }); err != nil {
+	if err := x.own(ctx, to); err != nil {
 		return fmt.Errorf("%s HAS NO OWNER NOW, giving it to stream %s failed: %w", quoted(x.space), to, err)
 	}
 	return nil

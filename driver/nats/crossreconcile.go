@@ -30,6 +30,9 @@ func (x *crossing) reconcile(ctx context.Context, g *gathered, l *leg) error {
 				return err
 			}
 			last = nil
+			if err := sleep(ctx, rarely); err != nil {
+				return err
+			}
 			continue
 		}
 		if f.Clean() {
@@ -60,7 +63,7 @@ func (x *crossing) audit(ctx context.Context, g *gathered, l *leg) (*relay.Findi
 	if err != nil {
 		return nil, 0, err
 	}
-	_, end, err := g.relay.Probe(ctx, closedSubject(x.giver))
+	end, err := x.end(ctx, g, x.giver)
 	if err != nil {
 		return nil, 0, err
 	}

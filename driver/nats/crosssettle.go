@@ -8,7 +8,7 @@ import (
 )
 
 // settleWithin is how long all replicas may take to be current.
-const settleWithin = 10 * time.Second
+const settleWithin = 5 * time.Second
 
 // settle takes the relay's prefix, the transform and the sourcing from the
 // taker. The prefix must be quiet and every replica current: each applies the

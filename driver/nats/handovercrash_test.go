@@ -68,6 +68,7 @@ func (p *handing) safe(at string, l *load, stream string, uncertain bool) {
 // Each case crashes it at one boundary under load, and a new process goes on,
 // or undoes it. One in seven is done without soak.
 func TestHandoverGoesOnAfterACrash(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for n := 1; ; n++ {
 		if !soak.Case(n+2, 7) {
@@ -97,6 +98,7 @@ func TestHandoverGoesOnAfterACrash(t *testing.T) {
 }
 
 func TestHandoverIsUndoneAfterACrash(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for n := 1; ; n++ {
 		if !soak.Case(n+2, 7) {
@@ -130,5 +132,58 @@ func TestHandoverIsUndoneAfterACrash(t *testing.T) {
 		if !died {
 			return
 		}
+	}
+}
+
+// The taker could not be attached, and the giver has the subjects again: what
+// was carried over meanwhile, and acknowledged, is not lost, whether the
+// handover goes on or is undone.
+func TestWhatWasCarriedComesBackWhenItCannotBeAttached(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, next := range map[string]func(*handing, driver.Effect) (stream string, err error){
+		"goes on": func(p *handing, e driver.Effect) (string, error) {
+			_, err := p.action().Resume(t.Context(), p.again(e))
+			return p.to, err
+		},
+		"is undone": func(p *handing, e driver.Effect) (string, error) {
+			return p.from, p.action().Undo(t.Context(), p.again(e))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newHanding(b.in(t, 3)).alone()
+			l := newLoad(t, shared, p.vendor, 400, 100)
+			l.flows(40)
+			carried := false
+			p.hooks = &hooks{reached: func(subStep string) { carried = carried || subStep == "carried" }}
+			a := p.action()
+			e := p.effect(a)
+			dying := e
+			dying.Mine = func() error {
+				if carried {
+					return driver.ErrNotMine
+				}
+				return nil
+			}
+			if _, err := a.Apply(t.Context(), dying); !errors.Is(err, driver.ErrNotMine) {
+				t.Fatal(err)
+			}
+			x := p.action().forward(read)
+			if owner, err := x.owner(t.Context()); owner != "" || err != nil {
+				t.Fatalf("owner %q, error %v", owner, err)
+			}
+			if err := x.own(t.Context(), p.from); err != nil {
+				t.Fatal(err)
+			}
+			stream, err := next(p, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.flows(20)
+			l.stop()
+			if got := l.check(p.c, stream); got.LostAcked+got.Doubled > 0 {
+				t.Errorf("%+v", got)
+			}
+		})
 	}
 }

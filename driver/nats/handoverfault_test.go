@@ -24,15 +24,16 @@ var subSteps = []string{
 var faults = []struct {
 	name string
 	hit  func(p *handing, n *natstest.Nodes)
-	// node: a node is gone afterwards, until somebody starts it again.
-	node bool
+	// elects: a stream is without a leader for a moment, which by itself loses
+	// what nobody waits for.
+	elects bool
 }{
 	{name: "the relay's connection is cut", hit: func(_ *handing, n *natstest.Nodes) { n.Disconnect("segue relay") }},
 	{name: "everything stands still for 2 s", hit: func(p *handing, _ *natstest.Nodes) { p.stall(2 * time.Second) }},
-	{name: "the old stream's leader steps down", hit: func(p *handing, _ *natstest.Nodes) { p.stepDown(p.from) }},
-	{name: "the new stream's leader steps down", hit: func(p *handing, _ *natstest.Nodes) { p.stepDown(p.to) }},
-	{name: "the node of the leaders dies", node: true, hit: func(p *handing, n *natstest.Nodes) { p.kill(n, n.StreamLeader(p.from)) }},
-	{name: "another node dies", node: true, hit: func(p *handing, n *natstest.Nodes) { p.kill(n, (n.StreamLeader(p.from)+1)%3) }},
+	{name: "the old stream's leader steps down", elects: true, hit: func(p *handing, _ *natstest.Nodes) { p.stepDown(p.from) }},
+	{name: "the new stream's leader steps down", elects: true, hit: func(p *handing, _ *natstest.Nodes) { p.stepDown(p.to) }},
+	{name: "the node of the leaders dies", elects: true, hit: func(p *handing, n *natstest.Nodes) { p.kill(n, n.StreamLeader(p.from)) }},
+	{name: "another node dies", elects: true, hit: func(p *handing, n *natstest.Nodes) { p.kill(n, (n.StreamLeader(p.from)+1)%3) }},
 }
 
 // faulty is a handover in which something goes wrong.
@@ -88,12 +89,12 @@ func (p *handing) breaks(n *natstest.Nodes, at string, hit func(*handing, *natst
 // acknowledged is lost, the handover goes on once everything is there again,
 // and the replicas are equal.
 func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
+	t.Parallel()
 	cluster := natstest.Cluster(t)
 	i := 0
 	for _, f := range faults {
 		for _, at := range subSteps {
-			i++
-			if !soak.Case(i, 17) {
+			if i++; !soak.Case(i-7, 43) { // without soak: the relay is cut off in the gap, a leader steps down there
 				continue
 			}
 			t.Run(f.name+" at "+at, func(t *testing.T) {
@@ -124,7 +125,7 @@ func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
 				v := p.voyage()
 				ledger := v.Forward.Ledger
 				t.Logf("ownerless %.1f ms, at first %v, ledger %s, %+v", v.Forward.Ownerless, first, compact(ledger.Condensed(1)), got)
-				if got.LostAcked > 0 || ledger.Blind == "" && got.Lost+got.Doubled > 0 && p.killed < 0 || got.Doubled > ledger.Doubtful {
+				if got.LostAcked > 0 || ledger.Blind == "" && got.Lost > 0 && !f.elects || got.Doubled > ledger.Doubtful {
 					t.Errorf("%+v", got)
 				}
 				p.replicasEqual(p.to)

@@ -85,6 +85,14 @@ func (h *handover) PlanAmong(before, others state.State) (state.State, error) {
 		want[h.fromID()]["sources"] = orEmpty(from["sources"])
 	}
 	for _, name := range h.p.Consumers {
+		if moved {
+			for _, id := range []string{h.c.consumerID(h.p.From, name), h.c.consumerID(h.p.To, name)} {
+				if before[id] != nil {
+					want[id] = before[id]
+				}
+			}
+			continue
+		}
 		want[h.c.consumerID(h.p.To, name)] = state.Fields{"exists": compact(true), "paused": compact(false)}
 		if f := before[h.c.consumerID(h.p.From, name)]; flag(f["exists"]) {
 			want[h.c.consumerID(h.p.From, name)] = state.Fields{"exists": compact(true), "paused": compact(true)}
@@ -117,6 +125,9 @@ func (h *handover) obstacles(before, others state.State, moved bool) []obstacle 
 	}
 	h.limitObstacles(others[h.fromID()], others[h.toID()], add)
 	for id, f := range others {
+		if !strings.HasPrefix(id, h.c.streamID("")) {
+			continue
+		}
 		h.dependent(id, f, add)
 		h.consumerObstacles(id, f, add)
 	}
@@ -207,7 +218,7 @@ func (h *handover) consumerObstacles(id string, f state.Fields, add func(string,
 	case stream == h.p.To && !named:
 		add("leave it out until the handover is over", "stream %s has a consumer %s already: it would read what is still being put in order", stream, name)
 	case stream == h.p.To:
-		if d := word(f["deliver"]); d != "all" {
+		if d := word(f["deliver"]); d != "all" && d != "" { // "": as an earlier step makes it
 			add("deliver: all", "consumer %s of stream %s delivers %s, and cannot be reset (10204)", name, stream, d)
 		}
 	case !named:

@@ -94,7 +94,9 @@ func (h *handover) listen(ctx context.Context) (*traffic, error) {
 			return nil, fmt.Errorf("%s: hear %s: %w", h.c, s, err)
 		}
 	}
-	if err := nc.Publish(h.forward(read).prefix()+".may-i", nil); err != nil {
+	may := nats.NewMsg(h.forward(read).prefix() + ".may-i") // such that nobody would store it
+	may.Header.Set(nats.ExpectedLastSeqHdr, "18446744073709551615")
+	if err := nc.PublishMsg(may); err != nil {
 		return nil, fmt.Errorf("%s: %w", h.c, err)
 	}
 	if err := nc.FlushTimeout(attempt); err != nil {

@@ -13,11 +13,13 @@ import (
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/nats/natstest"
 	"github.com/segue-run/segue/driver/nats/relay"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 // What would not be safe is refused before anything is touched, with a reason
 // and a remedy.
 func TestHandoverRefuses(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for why, tc := range map[string]struct {
 		spoil func(p *handing) error
@@ -76,6 +78,7 @@ func TestHandoverRefuses(t *testing.T) {
 
 // A history that is not asked for stays where it is; what comes is complete.
 func TestHandoverWithoutHistory(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b).alone()
 	p.moves["history"] = "none"
@@ -119,6 +122,11 @@ func TestMutualSourcingIsImpossible(t *testing.T) {
 // With a node down the undo gives the subjects back, and says that the relay's
 // transform is still there; undone again with all nodes it is gone.
 func TestUndoOfAHandoverWithANodeDown(t *testing.T) {
+	t.Parallel()
+	if !soak.On() {
+		t.Log("done by make soak: it waits for what does not come")
+		return
+	}
 	cluster := natstest.Cluster(t)
 	b := &bench{t, connect(t, cluster), cluster.JetStream(t), 3}
 	p := newHanding(b).alone()

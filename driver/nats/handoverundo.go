@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/driver/nats/relay"
 )
 
 // Undo gives the subjects an owner at once, then hands them back over: the old
@@ -36,6 +37,9 @@ func (h *handover) Undo(ctx context.Context, e driver.Effect) error {
 			return err
 		}
 	}
+	if err := h.straysBack(ctx, there, &v, owner); err != nil {
+		return err
+	}
 	if err := h.consumersBack(ctx, e, &v); err != nil {
 		return err
 	}
@@ -51,6 +55,23 @@ func (h *handover) Undo(ctx context.Context, e driver.Effect) error {
 		return nil
 	}
 	return kept
+}
+
+// straysBack brings home what an attempt had carried over that could not be
+// finished.
+func (h *handover) straysBack(ctx context.Context, there *crossing, v *voyage, owner string) error {
+	var strays []relay.Stored
+	var err error
+	switch {
+	case v.Forward.Strays != nil:
+		strays, err = there.straysIn(ctx, *v.Forward.Strays)
+	case owner == h.p.From && v.Back.At == "" && v.Forward.At == atCutting:
+		strays, err = there.strays(ctx, &v.Forward)
+	}
+	if err != nil {
+		return err
+	}
+	return there.returnStrays(ctx, strays)
 }
 
 // handBack is the crossing to the old stream. When it owns the subjects, and
@@ -160,21 +181,45 @@ func (h *handover) consumersBack(ctx context.Context, e driver.Effect, v *voyage
 		if next == nil {
 			continue
 		}
-		switch {
-		case !flag(was["exists"]):
+		if flag(was["exists"]) {
+			err = h.retire(ctx, e, name, flag(was["paused"]))
+		} else {
 			err = h.c.deleteConsumer(ctx, e.Mine, h.p.To, name)
-		case flag(was["paused"]):
-			if next, err = h.c.consumer(ctx, h.p.To, name); err == nil && next != nil && !next.Paused {
-				err = h.c.pause(ctx, e.Mine, h.p.To, name, forever())
-			}
-		default:
-			if next, err = h.c.consumer(ctx, h.p.To, name); err == nil && next != nil && next.Paused {
-				err = h.c.resume(ctx, e.Mine, h.p.To, name)
-			}
 		}
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// retire leaves a durable on the new stream that was there before with nothing
+// to deliver: the old one delivers what it had, and history was never its.
+func (h *handover) retire(ctx context.Context, e driver.Effect, name string, paused bool) error {
+	now, err := h.c.consumer(ctx, h.p.To, name)
+	if err != nil || now == nil {
+		return err
+	}
+	if now.Pending > 0 || now.AckPending > 0 {
+		if !now.Paused {
+			if err := h.c.pause(ctx, e.Mine, h.p.To, name, forever()); err != nil {
+				return err
+			}
+			now.Paused = true
+		}
+		last, err := h.forward(read).last(ctx, h.p.To)
+		if err != nil {
+			return err
+		}
+		if err := h.c.reset(ctx, e.Mine, h.p.To, name, last+1); err != nil {
+			return err
+		}
+	}
+	switch {
+	case paused && !now.Paused:
+		return h.c.pause(ctx, e.Mine, h.p.To, name, forever())
+	case !paused && now.Paused:
+		return h.c.resume(ctx, e.Mine, h.p.To, name)
 	}
 	return nil
 }
