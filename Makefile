@@ -56,6 +56,7 @@ schema: build ## write schema/segue-v1.schema.json from the built-in drivers
 
 .PHONY: soak
 soak: setup ## long simulations and fuzzing: SEEDS=100000 FUZZTIME=5m
+	SEGUE_SOAK=1 $(GO) test ./driver/nats -timeout 60m -run 'Handover|Promote|WhatWasCarried|TheLedger'
 	$(GO) test ./runner/sim -timeout 0 -seeds $(SEEDS)
 	$(GO) test ./runbook -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./expr -run '^$$' -fuzz '^FuzzExpression$$' -fuzztime $(FUZZTIME)
@@ -68,7 +69,7 @@ bench: setup ## benchmarks of the journal, the language and the expressions
 bench-handover: setup ## handovers of live subjects under load, beside plain moves: about 12 minutes
 	mkdir -p dist
 	SEGUE_HANDOVER_RUNS=$(CURDIR)/dist/handover.jsonl $(GO) test ./driver/nats -run '^$$' -bench '^BenchmarkHandover$$' -benchtime 1x -timeout 25m
-	@$(GO) run ./script/handover dist/handover.jsonl
+	@$(GO) run ./script/handover < dist/handover.jsonl
 
 .PHONY: clean
 clean: ## remove what was built

@@ -14,7 +14,7 @@ import (
 func (x *crossing) edit(ctx context.Context, stream string, cfg config, change func(config)) (*streamInfo, error) {
 	now := maps.Clone(cfg)
 	change(now)
-	if maps.EqualFunc(cfg, now, func(a, b json.RawMessage) bool { return same(a, b) }) {
+	if maps.EqualFunc(cfg, now, same) {
 		return &streamInfo{Config: cfg}, nil
 	}
 	return x.c.updateStream(ctx, x.mine, stream, now)

@@ -16,7 +16,6 @@ import (
 // There, back and there again under load: each time the stream that owns the
 // subjects has everything that was ever published, once and in order.
 func TestHandoverForwardBackForward(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b).alone()
 	l := newLoad(t, shared, p.vendor, 600, 100)
@@ -108,7 +107,6 @@ func (p *handing) worker(ctx context.Context, w *worked, stream string, takes ti
 // acknowledging them, one is slow. All is processed, what workers acknowledge
 // in time exactly once, there and back.
 func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b)
 	cfg := jetstream.ConsumerConfig{Durable: "normalize-oura", FilterSubject: p.oura(), AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxDeliver: 20}
@@ -184,7 +182,6 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 // A worker on the new stream that has messages and does not acknowledge them:
 // the undo does not wait for it, and they are delivered again on the old one.
 func TestUndoOfAHandoverDeliversAgainWhatWasNotAcknowledged(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b)
 	a := p.action()
@@ -227,7 +224,6 @@ func TestUndoOfAHandoverDeliversAgainWhatWasNotAcknowledged(t *testing.T) {
 
 // The standby ends with promote, and not before its new stream owns the subjects.
 func TestPromoteEndsTheStandby(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b)
 	a := p.action()

@@ -11,7 +11,6 @@ import (
 // Negative controls: a relay that drops a message, forwards one twice, or swaps
 // two is found by the ledger; what can be mended is.
 func TestTheLedgerFindsABadRelay(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	const carried = 6
 	for name, tc := range map[string]struct {

@@ -107,8 +107,10 @@ func (h *handover) listen(ctx context.Context) (*traffic, error) {
 	}
 	select {
 	case err := <-denied:
-		return nil, &driver.Refusal{System: h.c.String(), Reason: "this user may not do what a relay does: " + err.Error(),
-			Remedy: fmt.Sprintf("a user that may subscribe to %s and publish to _segue.>", quoted(h.moving))}
+		return nil, &driver.Refusal{
+			System: h.c.String(), Reason: "this user may not do what a relay does: " + err.Error(),
+			Remedy: fmt.Sprintf("a user that may subscribe to %s and publish to _segue.>", quoted(h.moving)),
+		}
 	default:
 	}
 	t := &traffic{during: listening}

@@ -19,7 +19,6 @@ import (
 // What would not be safe is refused before anything is touched, with a reason
 // and a remedy.
 func TestHandoverRefuses(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	for why, tc := range map[string]struct {
 		spoil func(p *handing) error
@@ -78,7 +77,6 @@ func TestHandoverRefuses(t *testing.T) {
 
 // A history that is not asked for stays where it is; what comes is complete.
 func TestHandoverWithoutHistory(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b).alone()
 	p.moves["history"] = "none"
@@ -122,7 +120,6 @@ func TestMutualSourcingIsImpossible(t *testing.T) {
 // With a node down the undo gives the subjects back, and says that the relay's
 // transform is still there; undone again with all nodes it is gone.
 func TestUndoOfAHandoverWithANodeDown(t *testing.T) {
-	t.Parallel()
 	if !soak.On() {
 		t.Log("done by make soak: it waits for what does not come")
 		return

@@ -1,4 +1,4 @@
-// Command handover reads the runs that BenchmarkHandover has written, one a line
+// Command handover reads, from its standard input, the runs that BenchmarkHandover has written, one a line
 // of JSON, prints them side by side, and ends with one line for machines that
 // is derived from them. It fails when a handover lost, doubled or reordered a
 // message, or a publisher got an error.
@@ -46,17 +46,7 @@ type result struct {
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: handover RUNS.jsonl")
-		os.Exit(2)
-	}
-	f, err := os.Open(os.Args[1])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	}
-	defer func() { _ = f.Close() }()
-	ok, err := report(f, os.Stdout)
+	ok, err := report(os.Stdin, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
