@@ -16,7 +16,7 @@ FUZZTIME   ?= 5m
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install what is missing on this Debian machine; needs no network once done
@@ -64,6 +64,12 @@ soak: setup ## long proofs whole, long simulations and fuzzing: SEEDS=100000 FUZ
 .PHONY: bench
 bench: setup ## benchmarks of the journal, the language and the expressions
 	$(GO) test -run '^$$' -bench . -benchmem ./journal/sqlite ./runbook ./expr
+
+.PHONY: bench-handover
+bench-handover: setup ## handovers of live subjects under load, beside plain moves: about 12 minutes
+	mkdir -p dist
+	SEGUE_HANDOVER_RUNS=$(CURDIR)/dist/handover.jsonl $(GO) test ./driver/nats -run '^$$' -bench '^BenchmarkHandover$$' -benchtime 1x -timeout 25m
+	@$(GO) run ./script/handover < dist/handover.jsonl
 
 .PHONY: clean
 clean: ## remove what was built

@@ -53,12 +53,13 @@ var house = map[string][]string{
 	"cmd":                 {"./", "announce", "console/", "driver/", "engine", "evidence", "expr", "journal/", "report", "runbook", "runner", "secret", "state", "view"},
 	"examples/":           {"*"},
 	"driver/drivertest":   {"driver", "evidence", "runbook", "state"},
+	"internal/soak":       {},
 	"journal/sealed":      {},
 	"journal/journaltest": {"journal"},
 }
 
 // helpers are for any test.
-var helpers = []string{"driver/drivertest", "journal/journaltest", "journal/memory", "runner/sim"}
+var helpers = []string{"driver/drivertest", "internal/soak", "journal/journaltest", "journal/memory", "runner/sim"}
 
 // clients says who may import a client library: everybody else reaches the
 // live system through the driver.
@@ -250,7 +251,7 @@ func rule(name string) (key string, allowed []string) {
 
 // refuse says why a package must not import another; "" when it may.
 func refuse(name, key string, allowed []string, imp string, test bool) string {
-	helper := strings.HasSuffix(name, "test") // drivertest, natstest, …
+	helper := strings.HasSuffix(name, "test") || name == "internal/soak" // drivertest, natstest, …
 	if imp == "testing" && !test && !helper {
 		return "only tests and the packages that help them do"
 	}

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -16,6 +17,7 @@ type Conn struct {
 	sys     *nats.Conn // nil without a system account
 	cluster string
 	account string
+	user    *url.Userinfo // what the URL says of the user, for more connections; nil if nothing
 
 	mu   sync.Mutex
 	lost chan struct{} // closed when nc loses its server
@@ -36,6 +38,9 @@ func open(ctx context.Context, p connParams) (*Conn, error) {
 	var err error
 	if c.nc, err = p.dial(ctx, false, nats.DisconnectErrHandler(func(*nats.Conn, error) { c.lose() })); err != nil {
 		return nil, err
+	}
+	if u, err := url.Parse(strings.TrimSpace(strings.Split(p.URL, ",")[0])); err == nil {
+		c.user = u.User
 	}
 	if p.System != "" {
 		if c.sys, err = p.dial(ctx, true); err != nil {

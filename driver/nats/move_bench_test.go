@@ -48,5 +48,3 @@ func BenchmarkMoveWindow(b *testing.B) {
 	b.ReportMetric(float64(stalls[last])/float64(bares[mid]), "worst-stall/two-bare-updates")
 	b.ReportMetric(0, "ns/op")
 }
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -97,19 +97,23 @@ func (m *move) release(ctx, deadline context.Context, e driver.Effect, name stri
 // foreign reports subjects that somebody else gave to the streams or took
 // from them meanwhile: move leaves them alone.
 func (m *move) foreign(e driver.Effect, from, to *streamInfo, kept *driver.Kept) {
+	m.c.foreign(e, m.moving, from, to, kept)
+}
+
+func (c *Conn) foreign(e driver.Effect, moving []string, from, to *streamInfo, kept *driver.Kept) {
 	for _, info := range []*streamInfo{from, to} {
 		if info == nil {
 			continue
 		}
-		id := m.c.streamID(info.name())
+		id := c.streamID(info.name())
 		was, now := list(e.Before[id]["subjects"]), info.subjects()
 		if e.Before[id]["subjects"] == nil {
 			continue
 		}
-		if more := minus(minus(now, was), m.moving); len(more) > 0 {
+		if more := minus(minus(now, was), moving); len(more) > 0 {
 			keep(kept, "subjects "+quoted(more)+" of stream "+info.name(), "somebody else gave it these since", "", id, "subjects")
 		}
-		if less := minus(minus(was, now), m.moving); len(less) > 0 {
+		if less := minus(minus(was, now), moving); len(less) > 0 {
 			keep(kept, "stream "+info.name()+" without "+quoted(less), "somebody else took these from it since", "", id, "subjects")
 		}
 	}

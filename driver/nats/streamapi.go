@@ -14,11 +14,12 @@ import (
 // streamInfo is what STREAM.INFO says. Its state and cluster are as the
 // leader sees them.
 type streamInfo struct {
-	Config  config       `json:"config"`
-	State   streamState  `json:"state"`
-	Cluster *clusterInfo `json:"cluster"`
-	Created time.Time    `json:"created"`
-	Now     time.Time    `json:"ts"` // by the server's clock
+	Config  config        `json:"config"`
+	State   streamState   `json:"state"`
+	Cluster *clusterInfo  `json:"cluster"`
+	Sources []sourceState `json:"sources"`
+	Created time.Time     `json:"created"`
+	Now     time.Time     `json:"ts"` // by the server's clock
 }
 
 type streamState struct {
@@ -28,6 +29,14 @@ type streamState struct {
 	FirstTime time.Time `json:"first_ts"`
 	LastSeq   uint64    `json:"last_seq"`
 	LastTime  time.Time `json:"last_ts"` // when it was stored, also if it is gone
+}
+
+// sourceState is how far a stream has come in copying another. Active is how
+// long ago it heard of it, -1 if it has not yet.
+type sourceState struct {
+	Name   string        `json:"name"`
+	Lag    uint64        `json:"lag"`
+	Active time.Duration `json:"active"`
 }
 
 type clusterInfo struct {

@@ -296,3 +296,29 @@ func freePorts(n int) ([]int, error) {
 	}
 	return ports, nil
 }
+
+// Disconnect cuts the connections that clients of a name have, as a network
+// does, and returns how many there were.
+func (n *Nodes) Disconnect(name string) (cut int) {
+	for _, s := range n.servers {
+		if s == nil {
+			continue
+		}
+		all, err := s.Connz(&server.ConnzOptions{})
+		if err != nil {
+			continue
+		}
+		for _, c := range all.Conns {
+			if c.Name == name && s.DisconnectClientByID(c.Cid) == nil {
+				cut++
+			}
+		}
+	}
+	return cut
+}
+
+// Kill stops a node at once and waits for nothing.
+func (n *Nodes) Kill(i int) {
+	n.servers[i].Shutdown()
+	n.servers[i] = nil
+}

@@ -1,0 +1,158 @@
+package nats
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+// A benchRun is one move of a live space, in one way. script/handover reads it.
+type benchRun struct {
+	Method         string         `json:"method"` // handover, plain or sourced
+	Share          int            `json:"share"`  // percent of the rate that the machine holds
+	Rate           int            `json:"rate"`   // messages a second
+	Size           int            `json:"size"`   // bytes of a message
+	Sent           int            `json:"sent"`
+	Lost           int            `json:"lost"`
+	Doubled        int            `json:"doubled"`
+	ReorderedAcked int            `json:"reordered_acked"`
+	ReorderedFAF   int            `json:"reordered_faf"`
+	Errors         int            `json:"publisher_errors"`
+	ByKind         map[string]int `json:"wrong_by_kind,omitempty"`
+	StallMS        float64        `json:"stall_ms"`       // the longest that a publisher waited
+	BareMS         float64        `json:"two_updates_ms"` // two bare updates under the same load, the median
+	OwnerlessMS    float64        `json:"ownerless_ms,omitempty"`
+	Failed         string         `json:"failed,omitempty"`
+}
+
+// BenchmarkHandover runs what `make bench-handover` prints, and writes each
+// run as a line of JSON to $SEGUE_HANDOVER_RUNS.
+func BenchmarkHandover(b *testing.B) {
+	path := os.Getenv("SEGUE_HANDOVER_RUNS")
+	if path == "" {
+		b.Fatal("SEGUE_HANDOVER_RUNS names no file: use make bench-handover")
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer out.Close()
+	x := &bench{b, connect(b, shared), shared.JetStream(b), 3}
+	rate := x.steady()
+	fmt.Printf("this machine holds %d messages a second\n", rate)
+	enc := json.NewEncoder(out)
+	for _, part := range []struct{ share, size int }{{10, 100}, {50, 100}, {80, 100}, {10, 10_000}} {
+		for range 10 {
+			for _, method := range []string{"handover", "plain", "sourced"} {
+				r := x.measure(method, part.share, max(60, rate*part.share/100), part.size)
+				if err := enc.Encode(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// steady finds the highest rate at which publishers of all kinds get their
+// acknowledgements: nine of ten within 50 ms, and no error.
+func (b *bench) steady() int {
+	held := 300
+	for rate := 300; rate <= 40_000; rate = rate * 3 / 2 {
+		p := newHanding(b)
+		l := newLoad(b.t, shared, p.vendor, rate, 100)
+		l.flows(1)
+		start, before := time.Now(), l.total()
+		_ = sleep(b.t.Context(), 2*time.Second)
+		sent := float64(l.total()-before) / time.Since(start).Seconds()
+		l.stop()
+		var delays []time.Duration
+		errs := 0
+		for _, p := range l.pubs {
+			delays = append(delays, p.delays...)
+			errs += len(p.errs)
+		}
+		slices.Sort(delays)
+		if errs > 0 || sent < 0.95*float64(rate) || len(delays) == 0 || delays[len(delays)*9/10] > 50*time.Millisecond {
+			break
+		}
+		held = rate
+	}
+	return held
+}
+
+func (b *bench) measure(method string, share, rate, size int) benchRun {
+	p := newHanding(b).alone()
+	defer func() { // disks are not for all runs at once
+		for _, s := range []string{p.from, p.to} {
+			_ = b.js.DeleteStream(b.t.Context(), s)
+		}
+	}()
+	l := newLoad(b.t, shared, p.vendor, rate, size)
+	defer l.stop()
+	l.flows(rate / 4)
+	r := benchRun{Method: method, Share: share, Rate: rate, Size: size, BareMS: b.twoUpdates(p.from)}
+	l.forget()
+	var err error
+	a := p.action()
+	switch method {
+	case "handover":
+		_, err = a.Apply(b.t.Context(), p.effect(a))
+		r.OwnerlessMS = p.voyage().Forward.Ownerless
+	case "plain":
+		err = b.c.hand(b.t.Context(), read, []string{p.vendor + ".>"}, b.info(p.from), b.info(p.to))
+	case "sourced":
+		x := a.forward(read)
+		x.start = 1
+		var way leg
+		if err = x.begin(b.t.Context(), &way); err == nil {
+			err = x.copy(b.t.Context(), &way)
+		}
+		if err == nil {
+			err = b.c.hand(b.t.Context(), read, []string{p.vendor + ".>"}, b.info(p.from), b.info(p.to))
+		}
+	}
+	if err != nil {
+		r.Failed = err.Error()
+	}
+	l.flows(rate / 4)
+	l.stop()
+	got := l.check(b.c, p.to)
+	if method == "plain" {
+		got = l.compare(append(l.read(b.c, p.from), l.read(b.c, p.to)...))
+	}
+	r.Sent, r.Lost, r.Doubled = got.Sent, got.Lost, got.Doubled
+	r.ReorderedAcked, r.ReorderedFAF, r.Errors, r.ByKind = got.ReorderedAcked, got.ReorderedFAF, got.Errors, got.byKind
+	r.StallMS = ms(got.Worst)
+	return r
+}
+
+// twoUpdates is the median of what two bare updates of a stream take.
+func (b *bench) twoUpdates(stream string) float64 {
+	info := b.info(stream)
+	var all []time.Duration
+	for n := range 9 {
+		start := time.Now()
+		for i := range 2 {
+			info.Config["description"] = compact(fmt.Sprint(n, i))
+			if _, err := b.c.updateStream(b.t.Context(), read, stream, info.Config); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		all = append(all, time.Since(start))
+	}
+	slices.Sort(all)
+	return ms(all[len(all)/2])
+}
+
+// forget drops what publishers have waited for so far.
+func (l *load) forget() {
+	for _, p := range l.pubs {
+		p.mu.Lock()
+		p.delays = nil
+		p.mu.Unlock()
+	}
+}
