@@ -35,6 +35,7 @@ const module = "github.com/segue-run/segue/"
 // It is the section "The house" of ARCHITECTURE.md, for machines: change both.
 var house = map[string][]string{
 	"script":              {},
+	"internal/soak":       {},
 	"state":               {},
 	"secret":              {},
 	"evidence":            {},
@@ -58,7 +59,7 @@ var house = map[string][]string{
 }
 
 // helpers are for any test.
-var helpers = []string{"driver/drivertest", "journal/journaltest", "journal/memory", "runner/sim"}
+var helpers = []string{"driver/drivertest", "journal/journaltest", "journal/memory", "runner/sim", "internal/soak"}
 
 // clients says who may import a client library: everybody else reaches the
 // live system through the driver.
@@ -250,7 +251,7 @@ func rule(name string) (key string, allowed []string) {
 
 // refuse says why a package must not import another; "" when it may.
 func refuse(name, key string, allowed []string, imp string, test bool) string {
-	helper := strings.HasSuffix(name, "test") // drivertest, natstest, …
+	helper := strings.HasSuffix(name, "test") || name == "internal/soak" // drivertest, natstest, …
 	if imp == "testing" && !test && !helper {
 		return "only tests and the packages that help them do"
 	}

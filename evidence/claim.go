@@ -42,6 +42,11 @@ func (n Counts) times(f float64) Counts {
 	return Counts{n.Bad * f, n.Total * f, n.OldBad * f, n.OldTotal * f}
 }
 
+// grown reports whether counts are what can have come to others.
+func (n Counts) grown() bool {
+	return n.Bad >= 0 && n.Total >= 0 && n.OldBad >= 0 && n.OldTotal >= 0
+}
+
 // sound reports whether the bad are a part of the total.
 func (n Counts) sound() bool {
 	part := func(bad, total float64) bool { return bad >= 0 && bad <= total && !math.IsInf(total, 0) }
@@ -133,6 +138,31 @@ func (c Claim) side(n Counts) int {
 		return 1
 	}
 	return -1
+}
+
+// Reading is what a check makes of counts, for people too.
+func (c Claim) Reading(n Counts) Reading {
+	j := c.Judge(n)
+	r := Reading{Verdict: j.Verdict, Bound: c.String(), Detail: j.Why, Samples: int64(few(n, c.Versus))}
+	if n.Total > 0 && n.sound() {
+		r.Value = fmt.Sprintf("%s (%.15g of %.15g)", Percent(n.Bad/n.Total), n.Bad, n.Total)
+		if c.Versus && n.OldTotal > 0 {
+			r.Value += fmt.Sprintf(" against %s (%.15g of %.15g)", Percent(n.OldBad/n.OldTotal), n.OldBad, n.OldTotal)
+		}
+		r.Value += fmt.Sprintf(", truly %s to %s", Percent(j.Lower), Percent(j.Upper))
+		if c.Versus {
+			r.Value += " apart"
+		}
+	}
+	return r
+}
+
+// String is the claim for people.
+func (c Claim) String() string {
+	if c.Versus {
+		return fmt.Sprintf("no worse than the old by %.3g points at %s", 100*c.Below, Percent(c.Confidence))
+	}
+	return fmt.Sprintf("below %s at %s", Percent(c.Below), Percent(c.Confidence))
 }
 
 // Percent is a share for people: 0.05 is "5 %".

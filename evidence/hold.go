@@ -68,6 +68,33 @@ func (h Hold) soaked(r Reading) (Hold, Verdict) {
 	return h, r.Tally.Claim.Verdict(soak.Counts)
 }
 
+// Judged is a reading as the gate takes it: where it counts, with the verdict
+// and the figures of the gate's own soak.
+func (h Hold) Judged(r Reading) Reading {
+	if r.Tally == nil || h.Soak == nil {
+		return r
+	}
+	own := r.Tally.Claim.Reading(h.Soak.Counts)
+	own.At, own.Source, own.Query, own.Tally = r.At, r.Source, r.Query, r.Tally
+	if r.Tally.Recent != Pass {
+		own.Verdict, own.Detail = r.Tally.Recent, r.Detail
+	}
+	if r.Bound != "" {
+		own.Bound = r.Bound // the check knows more of what it asks
+	}
+	return own
+}
+
+// Progress is how far the evidence of the gate is; nil where its check counts
+// nothing, or nothing has come yet.
+func (h Hold) Progress(r Reading) *Progress {
+	if r.Tally == nil || h.Soak == nil {
+		return nil
+	}
+	p := r.Tally.Claim.Progress(h.Soak.Counts, r.At.Sub(h.Soak.From))
+	return &p
+}
+
 // Freeze stops the clock without losing what it has: a pause, or a restart.
 func (h Hold) Freeze() Hold {
 	h.Last, h.UnknownSince = time.Time{}, time.Time{}

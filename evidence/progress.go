@@ -21,6 +21,9 @@ type Progress struct {
 	In time.Duration `json:"in,omitempty"`
 }
 
+// Samples is how many there are of the new.
+func (p Progress) Samples() float64 { return p.Counts.Total }
+
 // Progress of a claim after counts that took a time.
 func (c Claim) Progress(n Counts, took time.Duration) Progress {
 	j := c.Judge(n)

@@ -9,9 +9,10 @@ type Tally struct {
 	Claim Claim `json:"claim"`
 	// Begun is when the check first looked, with the process that asks; Restarts
 	// is how often the watched thing has begun anew since. Counts are from the
-	// later of both on.
+	// later of both on, which is From.
 	Begun    time.Time `json:"begun"`
 	Restarts int       `json:"restarts,omitempty"`
+	From     time.Time `json:"from,omitzero"`
 	Counts   Counts    `json:"counts"`
 	// Recent is the verdict on recent evidence: fail when a change is detected.
 	Recent Verdict `json:"recent"`
@@ -24,6 +25,16 @@ func (r Reading) Recently() Verdict {
 		return r.Tally.Recent
 	}
 	return r.Verdict
+}
+
+// Progress is how far the evidence is that the check has counted, at a time; nil
+// where it counts nothing.
+func (r Reading) Progress() *Progress {
+	if r.Tally == nil {
+		return nil
+	}
+	p := r.Tally.Claim.Progress(r.Tally.Counts, r.At.Sub(r.Tally.From))
+	return &p
 }
 
 // A Soak is the evidence over a span: what a check has counted since it began.
@@ -49,7 +60,7 @@ func (s Soak) Next(t Tally, at time.Time) (next Soak, anew bool) {
 		s.Counts = s.Counts.Plus(t.Counts)
 	case t.Restarts > s.Last.Restarts:
 		return Soak{From: at, Last: t, Counts: t.Counts}, true
-	case t.Restarts < s.Last.Restarts || t.Counts.Total < s.Last.Counts.Total: // an old reading
+	case t.Restarts < s.Last.Restarts || !t.Counts.Less(s.Last.Counts).grown(): // an old reading
 		return s, false
 	default:
 		s.Counts = s.Counts.Plus(t.Counts.Less(s.Last.Counts))
