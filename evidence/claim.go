@@ -47,8 +47,8 @@ func (n Counts) grown() bool {
 	return n.Bad >= 0 && n.Total >= 0 && n.OldBad >= 0 && n.OldTotal >= 0
 }
 
-// sound reports whether the bad are a part of the total.
-func (n Counts) sound() bool {
+// Sound reports whether the bad are a part of the total.
+func (n Counts) Sound() bool {
 	part := func(bad, total float64) bool { return bad >= 0 && bad <= total && !math.IsInf(total, 0) }
 	return part(n.Bad, n.Total) && part(n.OldBad, n.OldTotal)
 }
@@ -68,9 +68,9 @@ func (c Claim) Judge(n Counts) Judgement {
 	if c.Versus {
 		j.Lower = -1
 	}
-	if !n.sound() {
+	if !n.Sound() {
 		j.Why = fmt.Sprintf("%g bad of %g in total: bad is not a part of total", n.Bad, n.Total)
-		if part := (Counts{Bad: n.Bad, Total: n.Total}); part.sound() {
+		if part := (Counts{Bad: n.Bad, Total: n.Total}); part.Sound() {
 			j.Why = fmt.Sprintf("%g bad of %g in total of the old: bad is not a part of total", n.OldBad, n.OldTotal)
 		}
 		return j
@@ -94,7 +94,7 @@ func (c Claim) Judge(n Counts) Judgement {
 
 // Verdict is that of [Claim.Judge], without the bounds.
 func (c Claim) Verdict(n Counts) Verdict {
-	if !n.sound() {
+	if !n.Sound() {
 		return Unknown
 	}
 	switch side := c.side(n); {
@@ -144,7 +144,7 @@ func (c Claim) side(n Counts) int {
 func (c Claim) Reading(n Counts) Reading {
 	j := c.Judge(n)
 	r := Reading{Verdict: j.Verdict, Bound: c.String(), Detail: j.Why, Samples: int64(few(n, c.Versus))}
-	if n.Total > 0 && n.sound() {
+	if n.Total > 0 && n.Sound() {
 		r.Value = fmt.Sprintf("%s (%.15g of %.15g)", Percent(n.Bad/n.Total), n.Bad, n.Total)
 		if c.Versus && n.OldTotal > 0 {
 			r.Value += fmt.Sprintf(" against %s (%.15g of %.15g)", Percent(n.OldBad/n.OldTotal), n.OldBad, n.OldTotal)

@@ -50,7 +50,7 @@ func Level(falseAlarmIn time.Duration) float64 {
 // all that happened in the past until then. Level is that of an alarm; it comes
 // down again when the evidence is the other way.
 func (d Detector) Next(c Claim, look, past Counts, level float64) Detector {
-	if look.Total <= 0 || !look.sound() {
+	if look.Total <= 0 || !look.Sound() {
 		return d
 	}
 	next := Detector{Raised: d.Raised, Runs: make([]Run, len(odds))}
