@@ -16,7 +16,7 @@ FUZZTIME   ?= 5m
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install what is missing on this Debian machine; needs no network once done
@@ -63,6 +63,12 @@ soak: setup ## long simulations and fuzzing: SEEDS=100000 FUZZTIME=5m
 .PHONY: bench
 bench: setup ## benchmarks of the journal, the language and the expressions
 	$(GO) test -run '^$$' -bench . -benchmem ./journal/sqlite ./runbook ./expr
+
+.PHONY: bench-decisions
+bench-decisions: setup ## simulated canaries: how often gate and guard decide wrongly, against the peers' plain rule (minutes)
+	mkdir -p dist
+	SEGUE_DECISIONS=$(CURDIR)/dist/decisions.json $(GO) test ./driver/prometheus -run '^TestDecisions$$' -count 1 -timeout 0 -v
+	@$(GO) run ./script/decisions dist/decisions.json
 
 .PHONY: clean
 clean: ## remove what was built

@@ -20,6 +20,20 @@ type Claim struct {
 	Min int64 `json:"min,omitempty"`
 }
 
+// After is the claim about a thing that has restarted so often since the
+// evidence was begun. Each time what is known begins anew, and with it the
+// chance to pass by luck: the allowance, which is for all of it, goes to nine
+// tenths to the first time and is shared by the others as 1/n², whose sum is
+// π²/6. So who restarts again and again does not pass in the end.
+func (c Claim) After(restarts int) Claim {
+	part := 0.9
+	if restarts > 0 {
+		part = 0.1 * 6 / (math.Pi * math.Pi * float64(restarts) * float64(restarts))
+	}
+	c.Confidence = 1 - (1-c.Confidence)*part
+	return c
+}
+
 // Counts are what happened; Old what happened to the thing compared with.
 type Counts struct {
 	Bad      float64 `json:"bad"`
@@ -83,11 +97,11 @@ func (c Claim) Judge(n Counts) Judgement {
 	switch j.Verdict = c.Verdict(n); {
 	case j.Verdict == Pass:
 	case j.Verdict == Fail:
-		j.Why = fmt.Sprintf("at %s it is at least %s", Percent(c.Confidence), Percent(j.Lower))
+		j.Why = "it is at least " + Percent(j.Lower)
 	case few(n, c.Versus) < float64(c.Min):
 		j.Why = fmt.Sprintf("%g samples of the %d that are needed", few(n, c.Versus), c.Min)
 	default:
-		j.Why = fmt.Sprintf("at %s it may still be up to %s", Percent(c.Confidence), Percent(j.Upper))
+		j.Why = fmt.Sprintf("it may still be up to %s", Percent(j.Upper))
 	}
 	return j
 }

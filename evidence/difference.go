@@ -83,7 +83,7 @@ func halve(from, to float64, is func(float64) bool) float64 {
 	if !is(to) {
 		return to
 	}
-	for range 50 {
+	for range 35 {
 		if mid := (from + to) / 2; is(mid) {
 			to = mid
 		} else {

@@ -65,7 +65,7 @@ func (h Hold) soaked(r Reading) (Hold, Verdict) {
 	if r.Tally.Recent != Pass { // a change is detected, or nothing came
 		return h, r.Tally.Recent
 	}
-	return h, r.Tally.Claim.Verdict(soak.Counts)
+	return h, r.Tally.Claim.After(soak.Restarts).Verdict(soak.Counts)
 }
 
 // Judged is a reading as the gate takes it: where it counts, with the verdict
@@ -74,13 +74,13 @@ func (h Hold) Judged(r Reading) Reading {
 	if r.Tally == nil || h.Soak == nil {
 		return r
 	}
-	own := r.Tally.Claim.Reading(h.Soak.Counts)
+	own := r.Tally.Claim.After(h.Soak.Restarts).Reading(h.Soak.Counts)
 	own.At, own.Source, own.Query, own.Tally = r.At, r.Source, r.Query, r.Tally
 	if r.Tally.Recent != Pass {
 		own.Verdict, own.Detail = r.Tally.Recent, r.Detail
 	}
-	if r.Bound != "" {
-		own.Bound = r.Bound // the check knows more of what it asks
+	if own.Bound = r.Bound; own.Bound == "" { // the check knows more of what it asks
+		own.Bound = r.Tally.Claim.String()
 	}
 	return own
 }
@@ -91,7 +91,7 @@ func (h Hold) Progress(r Reading) *Progress {
 	if r.Tally == nil || h.Soak == nil {
 		return nil
 	}
-	p := r.Tally.Claim.Progress(h.Soak.Counts, r.At.Sub(h.Soak.From))
+	p := r.Tally.Claim.After(h.Soak.Restarts).Progress(h.Soak.Counts, r.At.Sub(h.Soak.From))
 	return &p
 }
 

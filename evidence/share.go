@@ -59,7 +59,7 @@ func bisect(from, to float64, is func(float64) bool) float64 {
 	if is(from) {
 		return from
 	}
-	for range 60 {
+	for range 35 {
 		mid := (from + to) / 2
 		if from > 0 && to > 0 {
 			mid = math.Sqrt(from * to)

@@ -143,12 +143,23 @@ func TestAGateNeverPassesWithoutTheEvidenceThatItsTextDemands(t *testing.T) {
 			recent := Verdict(rapid.IntRange(0, 2).Draw(t, "recent"))
 			r := counted(float64(5*i), restarts, cum, recent)
 			h = h.Next(r, 5*time.Second, time.Minute)
-			if passing := !h.Last.IsZero(); passing && (recent != Pass || r.Tally.Claim.Verdict(since) != Pass) {
+			if passing := !h.Last.IsZero(); passing && (recent != Pass || r.Tally.Claim.After(restarts).Verdict(since) != Pass) {
 				t.Fatalf("passes with %+v, recently %s", since, recent)
 			}
-			if recent == Pass && r.Tally.Claim.Verdict(since) == Pass && h.Last.IsZero() {
+			if recent == Pass && r.Tally.Claim.After(restarts).Verdict(since) == Pass && h.Last.IsZero() {
 				t.Fatalf("does not pass with %+v", since)
 			}
 		}
 	})
+}
+
+// The allowance is spent once, over all restarts together.
+func TestWhoRestartsAgainAndAgainHasNoMoreChancesToPassByLuck(t *testing.T) {
+	var spent float64
+	for i := range 100_000 {
+		spent += 1 - Claim{Confidence: 0.95}.After(i).Confidence
+	}
+	if spent > 0.05 || spent < 0.0499 {
+		t.Errorf("%g of 0.05 is spent", spent)
+	}
 }

@@ -33,7 +33,7 @@ func (r Reading) Progress() *Progress {
 	if r.Tally == nil {
 		return nil
 	}
-	p := r.Tally.Claim.Progress(r.Tally.Counts, r.At.Sub(r.Tally.From))
+	p := r.Tally.Claim.After(r.Tally.Restarts).Progress(r.Tally.Counts, r.At.Sub(r.Tally.From))
 	return &p
 }
 
@@ -42,6 +42,8 @@ func (r Reading) Progress() *Progress {
 type Soak struct {
 	Counts Counts    `json:"counts"`
 	From   time.Time `json:"from,omitzero"` // when it began
+	// Restarts is how often it has begun anew.
+	Restarts int `json:"restarts,omitempty"`
 	// Last is the tally that was added last; only what has come to it since is
 	// new.
 	Last Tally `json:"last,omitzero"`
@@ -55,11 +57,11 @@ func (s Soak) Next(t Tally, at time.Time) (next Soak, anew bool) {
 		return Soak{From: at, Last: t}, false
 	case !t.Begun.Equal(s.Last.Begun): // Segue has restarted; what came between, nobody saw
 		if t.Restarts > 0 {
-			return Soak{From: at, Last: t, Counts: t.Counts}, true
+			return Soak{From: at, Last: t, Counts: t.Counts, Restarts: s.Restarts + 1}, true
 		}
 		s.Counts = s.Counts.Plus(t.Counts)
 	case t.Restarts > s.Last.Restarts:
-		return Soak{From: at, Last: t, Counts: t.Counts}, true
+		return Soak{From: at, Last: t, Counts: t.Counts, Restarts: s.Restarts + 1}, true
 	case t.Restarts < s.Last.Restarts || !t.Counts.Less(s.Last.Counts).grown(): // an old reading
 		return s, false
 	default:

@@ -10,7 +10,7 @@ import (
 
 // claimParams say how sure a claim must be.
 type claimParams struct {
-	Confidence   *runbook.Percent `param:"confidence" doc:"How sure it must be, as in 95%: it passes when the share is proven to be below the bound, fails when it is proven to be above, and is unknown between. The proof holds however often it is looked at. Gates judge over their own time, guards by recent evidence."`
+	Confidence   *runbook.Percent `param:"confidence" doc:"How sure it must be, as in 95%: it passes when the share is proven to be below the bound, fails when it is proven to be above, and is unknown between. Without it ratio is a plain threshold; the others take 95%. The proof holds however often it is looked at. Gates judge over their own time, guards by recent evidence."`
 	FalseAlarmIn time.Duration    `param:"false-alarm-in" doc:"With a confidence: how much watching there is, at least and on average, to an alarm of a guard without a cause." default:"90d"`
 	OnRestart    string           `param:"on-restart" enum:"anew|go-on" doc:"With a confidence: when the counters begin again, as what is watched has restarted, the evidence begins anew, or goes on." default:"anew"`
 }
@@ -85,7 +85,7 @@ func (p *proof) add(now time.Time, n evidence.Counts, first, restarted bool) {
 
 // reading is what the claim is worth at a time.
 func (p *proof) reading(now time.Time) evidence.Reading {
-	r := p.claim.Reading(p.tally.Counts)
+	r := p.claim.After(p.tally.Restarts).Reading(p.tally.Counts)
 	tally := p.tally
 	tally.Recent = evidence.Pass
 	if why := p.silent(now); why != "" || !p.tally.Counts.Sound() {
