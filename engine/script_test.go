@@ -153,7 +153,7 @@ func (c *script) do(d *datadriven.TestData) error {
 	case "witnessed":
 		for _, a := range d.CmdArgs {
 			if len(a.Vals) == 0 {
-				c.fold(engine.Witnessed{Step: a.Key, Able: true, Error: val("error")})
+				c.fold(engine.Witnessed{Step: a.Key, Able: true, Face: face(val("found")), Error: val("error")})
 			}
 		}
 	case "signal": // kind and who; of=, role=, signed

@@ -36,39 +36,60 @@ func shareBounds(alpha, bad, total float64) (lower, upper float64) {
 	}
 	need, seen := -math.Log(alpha), bad/total
 	const edge = 1e-12
-	upper = bisect(math.Max(seen, edge), 1-edge, func(p float64) bool {
+	upper = cross(math.Max(seen, edge), 1-edge, func(p float64) float64 {
 		below, _ := lnShare(p, bad, total)
-		return below >= need
+		return below - need
 	})
 	if bad == 0 {
 		return 0, upper
 	}
-	lower = bisect(math.Min(seen, 1-edge), edge, func(p float64) bool {
+	lower = cross(math.Min(seen, 1-edge), edge, func(p float64) float64 {
 		_, above := lnShare(p, bad, total)
-		return above >= need
+		return above - need
 	})
+	if lower <= edge {
+		lower = 0
+	}
 	return lower, upper
 }
 
-// bisect finds where is begins to hold on the way from a point where it does
-// not; to when it never does. Small shares are told apart by their ratio.
-func bisect(from, to float64, is func(float64) bool) float64 {
-	if !is(to) {
+// cross finds where a function that rises from one share to another passes 0;
+// the other when it never does. It goes by ratios, as shares are small: at
+// first by halves, and then by false position, where the end that stays gives
+// way (the Illinois rule).
+func cross(from, to float64, f func(float64) float64) float64 {
+	high := f(to)
+	if high < 0 {
 		return to
 	}
-	if is(from) {
+	low := f(from)
+	if low >= 0 {
 		return from
 	}
-	for range 35 {
-		mid := (from + to) / 2
-		if from > 0 && to > 0 {
-			mid = math.Sqrt(from * to)
+	a, b := math.Log(from), math.Log(to)
+	stays := 0 // at which end, so far: below 0 at a, above it at b
+	for i := 0; i < 60 && math.Abs(b-a) > 1e-8; i++ {
+		mid := (a + b) / 2
+		if i >= 5 {
+			mid = a - low*(b-a)/(high-low)
 		}
-		if is(mid) {
-			to = mid
+		v := f(math.Exp(mid))
+		if v >= 0 {
+			b, high = mid, v
+			if stays < 0 {
+				low /= 2
+			}
+			stays = -1
 		} else {
-			from = mid
+			a, low = mid, v
+			if stays > 0 {
+				high /= 2
+			}
+			stays = 1
+		}
+		if math.Abs(v) < 1e-9 {
+			break
 		}
 	}
-	return to
+	return math.Exp(b)
 }
