@@ -51,7 +51,7 @@ func Rules(rb *runbook.Runbook, catalog alerter) ([]byte, error) {
 			expr = verdictIs(rb.Name, g.Check, "fail")
 		}
 		r := alertRule{
-			Alert: g.Name, Expr: expr, Labels: labels(rb, g),
+			Alert: g.Name, Expr: expr, Labels: ruleLabels(rb, g),
 			Annotations: map[string]string{"summary": fmt.Sprintf("%s: check %s of runbook %s fails; its guard does: %s", g.Name, g.Check, rb.Name, g.Do)},
 		}
 		if g.FailsFor > 0 {
@@ -60,7 +60,7 @@ func Rules(rb *runbook.Runbook, catalog alerter) ([]byte, error) {
 		group.Rules = append(group.Rules, r)
 		if g.UnknownFor > 0 {
 			group.Rules = append(group.Rules, alertRule{
-				Alert: g.Name + "-unknown", Expr: verdictIs(rb.Name, g.Check, "unknown"), For: model.Duration(g.UnknownFor).String(), Labels: labels(rb, g),
+				Alert: g.Name + "-unknown", Expr: verdictIs(rb.Name, g.Check, "unknown"), For: model.Duration(g.UnknownFor).String(), Labels: ruleLabels(rb, g),
 				Annotations: map[string]string{"summary": fmt.Sprintf("%s: check %s of runbook %s has no answer; its guard does: %s", g.Name, g.Check, rb.Name, g.Then)},
 			})
 		}
@@ -72,7 +72,7 @@ func Rules(rb *runbook.Runbook, catalog alerter) ([]byte, error) {
 	return raw, nil
 }
 
-func labels(rb *runbook.Runbook, g runbook.Guard) map[string]string {
+func ruleLabels(rb *runbook.Runbook, g runbook.Guard) map[string]string {
 	out := map[string]string{"runbook": rb.Name, "guard": g.Name, "action": string(g.Do)}
 	if g.Severity != "" {
 		out["severity"] = g.Severity
