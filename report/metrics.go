@@ -112,7 +112,7 @@ func (p *exposition) add(metric, help string, value float64, labels ...string) {
 		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s gauge\n", metric, help, metric)
 	}
 	b.WriteString(metric)
-	for i := 0; i < len(labels); i += 2 {
+	for i := 0; i+1 < len(labels); i += 2 {
 		sep := ","
 		if i == 0 {
 			sep = "{"

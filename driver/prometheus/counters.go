@@ -45,7 +45,7 @@ func (p counterParams) source(s *Server) (counters, error) {
 
 // selectable refuses what is no plain selector; fields are names and texts.
 func selectable(fields ...string) error {
-	for i := 0; i < len(fields); i += 2 {
+	for i := 0; i+1 < len(fields); i += 2 {
 		if _, err := parseSelector(fields[i+1]); err != nil {
 			return &runbook.FieldError{Field: fields[i], Problem: err.Error(), Remedy: `write the raw counter, as in requests_total{status=~"5.."}: Segue takes its increments itself`}
 		}
