@@ -99,6 +99,8 @@ func binomial(rnd *rand.Rand, n, share float64) float64 {
 
 func (c *canary) String() string { return "a canary" }
 
+func (c *canary) alive(context.Context, selector) (bool, error) { return true, nil }
+
 func (c *canary) exists(context.Context, string) (bool, error) { return true, nil }
 
 func (c *canary) raw(_ context.Context, _ time.Duration, selectors ...selector) ([][]series, error) {

@@ -60,6 +60,9 @@ type counters interface {
 	// exists reports whether any series has the metric's name: only then does
 	// no series that matches mean that nothing happened.
 	exists(ctx context.Context, metric string) (bool, error)
+	// alive reports whether any series that s picks has a value now: one whose
+	// target is down, or that is no longer shown, has none.
+	alive(ctx context.Context, s selector) (bool, error)
 }
 
 // raw reads the samples themselves, never a rate over a sliding window.
@@ -77,6 +80,11 @@ func (s *Server) raw(ctx context.Context, since time.Duration, selectors ...sele
 
 func (s *Server) exists(ctx context.Context, metric string) (bool, error) {
 	all, err := s.query(ctx, "count("+metric+")")
+	return len(all) > 0, err
+}
+
+func (s *Server) alive(ctx context.Context, sel selector) (bool, error) {
+	all, err := s.query(ctx, "count("+sel.text+")")
 	return len(all) > 0, err
 }
 
@@ -104,3 +112,6 @@ func (p *page) exists(ctx context.Context, metric string) (bool, error) {
 	}
 	return false, nil
 }
+
+// alive: what was read from a page a moment ago is.
+func (p *page) alive(context.Context, selector) (bool, error) { return true, nil }

@@ -55,7 +55,7 @@ var full = os.Getenv("SEGUE_DECISIONS")
 var levels = []float64{1, 10, 100, 1000, 10_000}
 
 func TestDecisions(t *testing.T) {
-	n, days := 20, 0.05
+	n, days := 16, 0.02
 	if full != "" {
 		n, days = 200, 14
 	}

@@ -50,6 +50,8 @@ func (c *clocked) raw(_ context.Context, _ time.Duration, selectors ...selector)
 	return out, c.err
 }
 
+func (c *clocked) alive(context.Context, selector) (bool, error) { return true, c.err }
+
 func (c *clocked) exists(context.Context, string) (bool, error) { return true, c.err }
 
 // pass lets time go by, in which so many came, so many of them bad.
@@ -137,6 +139,27 @@ func TestTrafficThatVanishedInMidSoakIsNotStable(t *testing.T) {
 	wants(t, r.Read(t.Context()), evidence.Pass, evidence.Pass, "")
 	c.pass(3*time.Minute, 0, 0)
 	wants(t, r.Read(t.Context()), evidence.Unknown, evidence.Unknown, "no traffic for 3m0s")
+}
+
+// The target of a Prometheus goes down: its last samples are still young.
+func TestATargetThatIsDownIsUnknownAtOnce(t *testing.T) {
+	e := newExporter()
+	t.Cleanup(e.Close)
+	e.set("all_total", 100)
+	e.set("bad_total", 0)
+	s := light(t, e.URL+"/metrics")
+	r, err := newRatio(s, ratioParams{Bad: "bad_total", Total: "all_total", Below: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Read(t.Context())
+	e.set("all_total", 200)
+	eventually(t, "the requests are counted", func() bool { return r.Read(t.Context()).Verdict == evidence.Pass })
+	e.Close()
+	eventually(t, "what is down is unknown", func() bool {
+		got := r.Read(t.Context())
+		return got.Verdict == evidence.Unknown && strings.Contains(got.Detail, "its target is down, or it has retired")
+	})
 }
 
 func TestTooFewSamplesDoNotPass(t *testing.T) {

@@ -58,6 +58,7 @@ type quantile struct {
 
 	mu         sync.Mutex
 	all, quick counts
+	fresh      freshness
 	proof      *proof
 	lastLook   time.Time
 }
@@ -117,7 +118,7 @@ func (q *quantile) read(ctx context.Context) evidence.Reading {
 	if len(answer[0]) == 0 {
 		return evidence.Unsure("no data: no series is " + q.buckets.text)
 	}
-	if what := tooOld(answer[0], now, q.p.MaxAge); what != "" {
+	if what := q.fresh.lost(ctx, q.source, q.buckets, answer[0], now, q.p.MaxAge); what != "" {
 		return evidence.Unsure(what)
 	}
 	quick, all, what := q.split(answer[0])

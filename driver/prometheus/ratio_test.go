@@ -101,7 +101,8 @@ func (s *scripted) String() string { return "scripted" }
 func (s *scripted) raw(_ context.Context, _ time.Duration, _ ...selector) ([][]series, error) {
 	return [][]series{s.bad, s.total}, s.err
 }
-func (s *scripted) exists(context.Context, string) (bool, error) { return s.called, nil }
+func (s *scripted) alive(context.Context, selector) (bool, error) { return true, nil }
+func (s *scripted) exists(context.Context, string) (bool, error)  { return s.called, nil }
 
 func TestRatioJudges(t *testing.T) {
 	now := time.Unix(10_000, 0)

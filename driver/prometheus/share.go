@@ -10,6 +10,7 @@ import (
 type share struct {
 	bad, total       selector
 	badSeen, allSeen counts
+	fresh            freshness
 }
 
 func newShare(kind, bad, total string) (share, error) {
@@ -51,15 +52,20 @@ func (s *share) look(ctx context.Context, source counters, now time.Time, since,
 			return out, "no data: no series is called " + s.bad.name
 		}
 	}
-	if what := tooOld(total, now, maxAge); what != "" {
+	if what := s.fresh.lost(ctx, source, s.total, total, now, maxAge); what != "" {
 		return out, what
 	}
 	badGrown, allGrown := s.badSeen.add(bad), s.allSeen.add(total)
 	return step{bad: badGrown.by, total: allGrown.by, first: allGrown.first, restarted: allGrown.reset}, ""
 }
 
-// tooOld says that even the newest sample is too old, "" when it is not.
-func tooOld(all []series, now time.Time, maxAge time.Duration) string {
+// freshness is when the newest sample was taken that a look has seen.
+type freshness struct{ newest time.Time }
+
+// lost says that the samples are no answer any more, "" when they are. When
+// none has come since the last look it may be too early for one, or what is
+// counted is gone: then the source has no series that is alive now.
+func (f *freshness) lost(ctx context.Context, source counters, of selector, all []series, now time.Time, maxAge time.Duration) string {
 	newest := all[0].last().at
 	for _, s := range all {
 		if at := s.last().at; at.After(newest) {
@@ -69,5 +75,15 @@ func tooOld(all []series, now time.Time, maxAge time.Duration) string {
 	if age := now.Sub(newest); age > maxAge {
 		return fmt.Sprintf("stale: the newest sample is %s old, and at most %s is taken", age.Round(time.Second), maxAge)
 	}
+	if !newest.After(f.newest) {
+		alive, err := source.alive(ctx, of)
+		if err != nil {
+			return err.Error()
+		}
+		if !alive {
+			return "no data any more: no series is " + of.text + " now: its target is down, or it has retired"
+		}
+	}
+	f.newest = newest
 	return ""
 }
