@@ -98,8 +98,8 @@ func (c Claim) Judge(n Counts) Judgement {
 	case j.Verdict == Pass:
 	case j.Verdict == Fail:
 		j.Why = "it is at least " + Percent(j.Lower)
-	case few(n, c.Versus) < float64(c.Min):
-		j.Why = fmt.Sprintf("%g samples of the %d that are needed", few(n, c.Versus), c.Min)
+	case few(n, c.Versus) < float64(c.least()):
+		j.Why = fmt.Sprintf("%g samples of the %d that are needed", few(n, c.Versus), c.least())
 	default:
 		j.Why = fmt.Sprintf("it may still be up to %s", Percent(j.Upper))
 	}
@@ -114,10 +114,19 @@ func (c Claim) Verdict(n Counts) Verdict {
 	switch side := c.side(n); {
 	case side > 0:
 		return Fail
-	case side < 0 && few(n, c.Versus) >= float64(c.Min):
+	case side < 0 && few(n, c.Versus) >= float64(c.least()):
 		return Pass
 	}
 	return Unknown
+}
+
+// least is how many samples it takes at least. Of fewer than twenty of each,
+// what is compared leans on what was supposed of it, and a failure could help.
+func (c Claim) least() int64 {
+	if c.Versus {
+		return max(c.Min, 20)
+	}
+	return c.Min
 }
 
 // few is how many samples there are of what has fewer.
