@@ -16,7 +16,7 @@ FUZZTIME   ?= 5m
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install what is missing on this Debian machine; needs no network once done
@@ -70,6 +70,12 @@ bench-handover: setup ## handovers of live subjects under load, beside plain mov
 	mkdir -p dist
 	SEGUE_HANDOVER_RUNS=$(CURDIR)/dist/handover.jsonl $(GO) test ./driver/nats -run '^$$' -bench '^BenchmarkHandover$$' -benchtime 1x -timeout 25m
 	@$(GO) run ./script/handover < dist/handover.jsonl
+
+.PHONY: bench-decisions
+bench-decisions: setup ## simulated canaries: how often gate and guard decide wrongly, against the peers' plain rule (minutes)
+	mkdir -p dist
+	SEGUE_DECISIONS=$(CURDIR)/dist/decisions.json $(GO) test ./driver/prometheus -run '^TestDecisions$$' -count 1 -timeout 0 -v
+	@$(GO) run ./script/decisions dist/decisions.json
 
 .PHONY: clean
 clean: ## remove what was built

@@ -35,6 +35,7 @@ const module = "github.com/segue-run/segue/"
 // It is the section "The house" of ARCHITECTURE.md, for machines: change both.
 var house = map[string][]string{
 	"script":              {},
+	"internal/soak":       {},
 	"state":               {},
 	"secret":              {},
 	"evidence":            {},
@@ -53,7 +54,6 @@ var house = map[string][]string{
 	"cmd":                 {"./", "announce", "console/", "driver/", "engine", "evidence", "expr", "journal/", "report", "runbook", "runner", "secret", "state", "view"},
 	"examples/":           {"*"},
 	"driver/drivertest":   {"driver", "evidence", "runbook", "state"},
-	"internal/soak":       {},
 	"journal/sealed":      {},
 	"journal/journaltest": {"journal"},
 }

@@ -30,8 +30,9 @@ type actionEntry struct {
 }
 
 type checkEntry struct {
-	kind runbook.Kind
-	make func(context.Context, Conns, runbook.Params, Env) (Check, error)
+	kind  runbook.Kind
+	make  func(context.Context, Conns, runbook.Params, Env) (Check, error)
+	alert func(runbook.Params) (string, bool, error) // nil: it has no PromQL
 }
 
 // Add registers drivers' parts. It panics on a name that is taken, which is a
@@ -109,7 +110,7 @@ func Checks[C Conn, P any](about About, build func(context.Context, C, P) (Check
 			c.checks = map[string]checkEntry{}
 		}
 		mustBeNew(c.checks, kind)
-		c.checks[kind.Name] = checkEntry{kind, maker[C, P](kind, build)}
+		c.checks[kind.Name] = checkEntry{kind, maker[C, P](kind, build), alertOf[P]()}
 	})
 }
 

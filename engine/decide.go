@@ -57,6 +57,9 @@ type Wait struct {
 	Held    time.Duration     `json:"held,omitempty"` // of a gate's clock
 	Needs   time.Duration     `json:"needs,omitempty"`
 	Missing string            `json:"missing,omitempty"`
+	// Progress is how far the evidence is, where the check claims something of a
+	// share.
+	Progress *evidence.Progress `json:"progress,omitempty"`
 	// Earliest is when it can be over, if nothing breaks it.
 	Earliest time.Time `json:"earliest,omitzero"`
 	Command  string    `json:"command,omitempty"` // what a person types to answer it

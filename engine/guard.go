@@ -28,7 +28,7 @@ func (s *State) guards(rb *runbook.Runbook, d *Decision) {
 		failing, dark := gs.Alarm.Due(g.FailsFor), gs.Alarm.Dark(g.UnknownFor)
 		switch {
 		case gs.Tripped:
-			if c.Reading.Verdict == evidence.Pass {
+			if c.Reading.Recently() == evidence.Pass {
 				d.say(GuardQuiet{Guard: g.Name, Reading: c.Reading})
 			}
 		case s.Status == RollingBack, s.request != nil:

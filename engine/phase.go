@@ -153,6 +153,7 @@ func waitCheck(name string, c *Check, since time.Time, why string) Wait {
 		r := c.Reading
 		w.Reading = &r
 		w.Missing = why
+		w.Progress = r.Progress()
 		if r.At.Before(since) {
 			w.Missing = "a reading from after " + since.Format(time.TimeOnly)
 		}
@@ -187,90 +188,6 @@ func describeAll(readings map[string]evidence.Reading, checks []string) string {
 		}
 	}
 	return strings.Join(out, "; ")
-}
-
-// gate keeps the gate's clocks and opens it, or gives up at its deadline.
-func (s *State) gate(rb *runbook.Runbook, p runbook.Phase, ph *Phase, d *Decision, now time.Time) {
-	if p.Gate == nil { // a journal that speaks of a gate where there is none
-		d.say(PhaseDone{Phase: p.Name})
-		return
-	}
-	if ph.Clocks == nil {
-		d.say(GateOpened{Phase: p.Name})
-		return
-	}
-	g := p.Gate
-	open := true
-	readings := map[string]evidence.Reading{}
-	for _, name := range g.Hold {
-		d.watch(name, g.Every)
-		clock := ph.Clocks[name]
-		c := s.Checks[name]
-		if c != nil {
-			readings[name] = c.Reading
-		}
-		if clock.Held >= g.For && clock.Passes > 0 && !clock.Last.IsZero() {
-			continue
-		}
-		open = false
-		w := waitCheck(name, c, ph.Since, "must hold")
-		w.Held, w.Needs = clock.Held, g.For
-		w.Earliest = now.Add(g.For - clock.Held)
-		if !clock.Last.IsZero() {
-			w.Earliest = clock.Last.Add(g.For - clock.Held)
-		}
-		if c != nil && c.Reading.Verdict == evidence.Pass {
-			w.Missing = fmt.Sprintf("%s more of holding", (g.For - clock.Held).Round(time.Millisecond))
-		}
-		d.wait(w)
-	}
-	spent := ph.Spent
-	if !ph.ticked.IsZero() {
-		spent += now.Sub(ph.ticked)
-	}
-	switch {
-	case open:
-		d.say(GatePassed{Phase: p.Name, Clocks: ph.Clocks, Readings: readings})
-	case ph.ticked.IsZero() || now.Sub(ph.saved) >= checkpointEvery(g.For):
-		d.say(GateHeld{Phase: p.Name, Clocks: copyClocks(ph.Clocks), Spent: spent})
-	case g.Deadline > 0 && spent >= g.Deadline && !ph.Expired:
-		then := g.Then
-		if then == "" {
-			then = runbook.Pause
-		}
-		why := fmt.Sprintf("gate of phase %s did not open within %s: %s", p.Name, g.Deadline, ph.shortOf(g, readings))
-		d.say(GateExpired{Phase: p.Name, Then: string(then), Readings: readings})
-		switch then {
-		case runbook.Rollback:
-			s.startRollback(rb, Request{Target: runbook.ToPhase, Why: why, By: "gate:" + p.Name}, d)
-		case runbook.Pause:
-			d.say(Paused{Why: why, By: "gate:" + p.Name, Next: "segue resume, or segue rollback"})
-		}
-	default:
-		if g.Deadline > 0 && !ph.Expired {
-			d.wakeAt(now.Add(g.Deadline - spent))
-		}
-		d.wakeAt(ph.saved.Add(checkpointEvery(g.For)))
-	}
-}
-
-// shortOf says what a gate that did not open was short of.
-func (p *Phase) shortOf(g *runbook.Gate, readings map[string]evidence.Reading) string {
-	var out []string
-	for _, name := range g.Hold {
-		held := p.Clocks[name].Held
-		if r := readings[name]; r.Verdict != evidence.Pass {
-			out = append(out, describe(name, &Check{Reading: r}))
-		} else if held < g.For {
-			out = append(out, fmt.Sprintf("%s has held for %s of %s", name, held.Round(time.Millisecond), g.For))
-		}
-	}
-	return strings.Join(out, "; ")
-}
-
-// checkpointEvery bounds what a crash can take from a gate's clock.
-func checkpointEvery(whole time.Duration) time.Duration {
-	return min(max(whole/20, time.Second), 30*time.Second)
 }
 
 func attestCommand(r runbook.Requirement) string {

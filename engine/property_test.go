@@ -79,6 +79,33 @@ type tale struct {
 	message  int64
 	epoch    int64
 	nonsense bool
+	counts   evidence.Counts
+	restarts int
+}
+
+// count is what a check that counts has counted.
+func (c *tale) count(recent evidence.Verdict) *evidence.Tally {
+	if rapid.IntRange(0, 9).Draw(c.t, "restart") == 0 {
+		c.counts = evidence.Counts{}
+		c.restarts++
+	}
+	total := float64(rapid.SampledFrom([]int{0, 10, 100, 1000}).Draw(c.t, "total"))
+	c.counts = c.counts.Plus(evidence.Counts{Bad: min(total, float64(rapid.IntRange(0, 5).Draw(c.t, "bad"))), Total: total})
+	return &evidence.Tally{
+		Claim: evidence.Claim{Below: 0.1, Confidence: 0.95, Min: 20}, Restarts: c.restarts, Counts: c.counts, Recent: recent,
+	}
+}
+
+// proven fails a gate that opens without the evidence that its text demands.
+func (c *tale) proven(ev engine.GatePassed) {
+	for check, clock := range ev.Clocks {
+		if r := ev.Readings[check]; r.Verdict != evidence.Pass {
+			c.t.Fatalf("the gate opened although %s is %s", check, r.Verdict)
+		}
+		if s := clock.Soak; s != nil && ev.Readings[check].Tally != nil && s.Last.Claim.After(s.Restarts).Verdict(s.Counts) != evidence.Pass {
+			c.t.Fatalf("the gate opened on %+v for %+v", s.Counts, s.Last.Claim)
+		}
+	}
 }
 
 func (c *tale) fold(ev engine.Event) {
@@ -107,6 +134,9 @@ func (c *tale) decide() engine.Decision {
 			return d
 		}
 		for _, ev := range d.Append {
+			if p, ok := ev.(engine.GatePassed); ok && !c.nonsense {
+				c.proven(p)
+			}
 			c.fold(ev)
 		}
 	}
@@ -140,7 +170,11 @@ func (c *tale) answer(e engine.Effect) {
 	switch e.Do {
 	case engine.DoWatch:
 		v := rapid.SampledFrom([]evidence.Verdict{evidence.Pass, evidence.Pass, evidence.Pass, evidence.Fail, evidence.Unknown}).Draw(c.t, "verdict")
-		c.s.NoteReading(c.rb, e.Check, evidence.Reading{At: c.now, Verdict: v})
+		r := evidence.Reading{At: c.now, Verdict: v}
+		if rapid.Bool().Draw(c.t, "counts") {
+			r.Tally = c.count(v)
+		}
+		c.s.NoteReading(c.rb, e.Check, r)
 	case engine.DoObserve:
 		if broke && !e.Settle {
 			c.fold(engine.StepFailed{Step: e.Step, Stage: "observe", Error: "it broke"})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,8 @@ func (c *script) do(d *datadriven.TestData) error {
 		for _, a := range d.CmdArgs {
 			c.s.NoteReading(c.rb, a.Key, evidence.Reading{At: c.now, Verdict: verdict})
 		}
+	case "counts": // counts x bad=1 total=100: what a check has counted in all
+		c.s.NoteReading(c.rb, arg(0), counted(c.now, c.start.Add(time.Duration(c.epoch)*time.Second), val))
 	case "every": // every 5s for 1m pass x: time goes on, with readings
 		return c.every(arg(0), arg(1), arg(2), arg(3))
 	case "observe": // what the step's action sees and wants
@@ -150,7 +153,7 @@ func (c *script) do(d *datadriven.TestData) error {
 	case "witnessed":
 		for _, a := range d.CmdArgs {
 			if len(a.Vals) == 0 {
-				c.fold(engine.Witnessed{Step: a.Key, Able: true, Error: val("error")})
+				c.fold(engine.Witnessed{Step: a.Key, Able: true, Face: face(val("found")), Error: val("error")})
 			}
 		}
 	case "signal": // kind and who; of=, role=, signed
@@ -171,6 +174,27 @@ func (c *script) do(d *datadriven.TestData) error {
 		return fmt.Errorf("no command %q", d.Cmd)
 	}
 	return nil
+}
+
+// counted is a reading of a check that claims less than 1 % bad at 95 %, and
+// has counted since the run started.
+func counted(now, begun time.Time, val func(string) string) evidence.Reading {
+	figure := func(key string) float64 {
+		v, _ := strconv.ParseFloat(val(key), 64)
+		return v
+	}
+	n := evidence.Counts{Bad: figure("bad"), Total: figure("total")}
+	claim := evidence.Claim{Below: 0.01, Confidence: 0.95, Min: 100}
+	r := claim.Reading(n)
+	r.At = now
+	r.Tally = &evidence.Tally{Claim: claim, Begun: begun, From: begun, Restarts: int(figure("restarts")), Counts: n, Recent: evidence.Pass}
+	switch val("recent") {
+	case "fail":
+		r.Tally.Recent, r.Verdict = evidence.Fail, evidence.Fail
+	case "unknown":
+		r.Tally.Recent, r.Verdict = evidence.Unknown, evidence.Unknown
+	}
+	return r
 }
 
 // every lets time go on in steps, with a reading at each, until something is
@@ -252,6 +276,12 @@ func (c *script) settle() {
 		}
 		if w.Needs > 0 {
 			fmt.Fprintf(&c.out, " held %s of %s", w.Held, w.Needs)
+		}
+		if p := w.Progress; p != nil {
+			fmt.Fprintf(&c.out, "; %g of %g samples: %s", p.Counts.Total, p.Needs, w.Missing)
+			if !w.Earliest.IsZero() {
+				fmt.Fprintf(&c.out, "; at %s at the earliest", w.Earliest.Sub(c.start).Round(time.Millisecond))
+			}
 		}
 		c.out.WriteByte('\n')
 	}

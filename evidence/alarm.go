@@ -15,12 +15,13 @@ type Alarm struct {
 // this rarely.
 const slowest = 10 * time.Second
 
-// Next is the clock after a reading. A pass quiets it. Two readings of one
+// Next is the clock after a reading, by its verdict on recent evidence. A pass
+// quiets it. Two readings of one
 // kind that lie further apart than two periods, and the time that a reading may
 // take, are a break: what happened between them, nobody saw.
 func (a Alarm) Next(r Reading, every time.Duration) Alarm {
 	slack := 2*every + slowest
-	switch r.Verdict {
+	switch r.Recently() {
 	case Fail:
 		if a.FailingSince.IsZero() || r.At.Sub(a.LastFail) > slack {
 			a.FailingSince = r.At

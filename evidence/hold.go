@@ -13,15 +13,24 @@ type Hold struct {
 	// UnknownSince is the first of a row of unknown readings.
 	UnknownSince time.Time `json:"unknown_since,omitzero"`
 	Passes       int       `json:"passes,omitempty"`
+	// Soak is the evidence since the gate opened, where the check counts. A
+	// failure does not clear it: who may try again until luck passes, passes.
+	Soak *Soak `json:"soak,omitempty"`
 }
 
 // Next is the clock after a reading. Fail resets it; unknown freezes it, and
-// resets it when it lasts longer than maxGap.
+// resets it when it lasts longer than maxGap. So does a restart of the watched
+// thing. A reading that counts is judged over what was counted since the clock
+// first went, not by its own verdict.
 func (h Hold) Next(r Reading, every, maxGap time.Duration) Hold {
-	switch r.Verdict {
+	verdict := r.Verdict
+	if r.Tally != nil {
+		h, verdict = h.soaked(r)
+	}
+	switch verdict {
 	case Pass:
 		if !h.UnknownSince.IsZero() && r.At.Sub(h.UnknownSince) > maxGap {
-			h = Hold{}
+			h = Hold{Soak: h.Soak}
 		}
 		if !h.Last.IsZero() {
 			h.Held += min(max(r.At.Sub(h.Last), 0), 2*every)
@@ -29,7 +38,7 @@ func (h Hold) Next(r Reading, every, maxGap time.Duration) Hold {
 		h.Last, h.UnknownSince = r.At, time.Time{}
 		h.Passes++
 	case Fail:
-		h = Hold{}
+		h = Hold{Soak: h.Soak}
 	default:
 		if h.UnknownSince.IsZero() {
 			h.UnknownSince = r.At
@@ -40,6 +49,50 @@ func (h Hold) Next(r Reading, every, maxGap time.Duration) Hold {
 		}
 	}
 	return h
+}
+
+// soaked adds what a reading counted to the evidence of the gate, and judges it.
+func (h Hold) soaked(r Reading) (Hold, Verdict) {
+	var was Soak
+	if h.Soak != nil {
+		was = *h.Soak
+	}
+	soak, anew := was.Next(*r.Tally, r.At)
+	if anew {
+		h = Hold{}
+	}
+	h.Soak = &soak
+	if r.Tally.Recent != Pass { // a change is detected, or nothing came
+		return h, r.Tally.Recent
+	}
+	return h, r.Tally.Claim.After(soak.Restarts).Verdict(soak.Counts)
+}
+
+// Judged is a reading as the gate takes it: where it counts, with the verdict
+// and the figures of the gate's own soak.
+func (h Hold) Judged(r Reading) Reading {
+	if r.Tally == nil || h.Soak == nil {
+		return r
+	}
+	own := r.Tally.Claim.After(h.Soak.Restarts).Reading(h.Soak.Counts)
+	own.At, own.Source, own.Query, own.Tally = r.At, r.Source, r.Query, r.Tally
+	if r.Tally.Recent != Pass {
+		own.Verdict, own.Detail = r.Tally.Recent, r.Detail
+	}
+	if own.Bound = r.Bound; own.Bound == "" { // the check knows more of what it asks
+		own.Bound = r.Tally.Claim.String()
+	}
+	return own
+}
+
+// Progress is how far the evidence of the gate is; nil where its check counts
+// nothing, or nothing has come yet.
+func (h Hold) Progress(r Reading) *Progress {
+	if r.Tally == nil || h.Soak == nil {
+		return nil
+	}
+	p := r.Tally.Claim.After(h.Soak.Restarts).Progress(h.Soak.Counts, r.At.Sub(h.Soak.From))
+	return &p
 }
 
 // Freeze stops the clock without losing what it has: a pause, or a restart.

@@ -1,5 +1,10 @@
-// Package evidence turns readings into verdicts: gates, guards, and (later)
-// statistics. It is pure: time comes in with the readings.
+// Package evidence turns readings into verdicts: the clocks of gates and guards,
+// and the statistics under them. It is pure: time comes in with the readings.
+//
+// A check that claims something of a share (errors below 0.1 % at 95 %) does
+// not only answer; its reading carries a [Tally] of what it counted. A gate
+// judges over its own [Soak], by bounds that hold however often one looks
+// ([Claim]); a guard goes by recent evidence ([Detector]).
 package evidence
 
 import (
@@ -58,6 +63,7 @@ type Reading struct {
 	Query   string          `json:"query,omitempty"`   // the exact question put to it
 	Detail  string          `json:"detail,omitempty"`  // why, when the verdict is not pass
 	Raw     json.RawMessage `json:"raw,omitempty"`     // figures for machines (baselines, ledgers)
+	Tally   *Tally          `json:"tally,omitempty"`   // what was counted, where a claim is tested
 }
 
 // Passed, Failed and Unsure build readings; the runner sets At when it is zero.

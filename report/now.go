@@ -73,6 +73,10 @@ type NowClock struct {
 	Check string `json:"check"`
 	Held  Span   `json:"held_s"`
 	Needs Span   `json:"needs_s"`
+	// Progress is how far the evidence is of a check that counts, Lacks the same
+	// in a few words, "" when it suffices.
+	Progress *evidence.Progress `json:"progress,omitempty"`
+	Lacks    string             `json:"lacks,omitempty"`
 }
 
 // A NowGuard is a guard and its check's last answer.

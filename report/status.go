@@ -99,7 +99,12 @@ func (v viewer) gate(def *runbook.Gate, p *engine.Phase) *NowGate {
 	}
 	for _, name := range def.Hold {
 		held := Span(min(p.Clocks[name].Held, def.For))
-		g.Clocks = append(g.Clocks, NowClock{name, held, Span(def.For)})
+		clock := NowClock{Check: name, Held: held, Needs: Span(def.For)}
+		if c := v.s.Checks[name]; c != nil {
+			clock.Progress = p.Clocks[name].Progress(c.Reading)
+			clock.Lacks = progressWords(clock.Progress)
+		}
+		g.Clocks = append(g.Clocks, clock)
 		g.Held = min(g.Held, held)
 	}
 	if !g.Frozen {
@@ -108,13 +113,22 @@ func (v viewer) gate(def *runbook.Gate, p *engine.Phase) *NowGate {
 	return g
 }
 
-// earliest is when the gate opens if every reading from now on passes.
+// earliest is when the gate opens if every reading from now on passes, and
+// samples come at the present rate; zero when it cannot open like this.
 func (v viewer) earliest(def *runbook.Gate, p *engine.Phase) time.Time {
 	at := v.now
 	for _, name := range def.Hold {
 		from := v.now
 		if last := p.Clocks[name].Last; !last.IsZero() {
 			from = last
+		}
+		if c := v.s.Checks[name]; c != nil {
+			if more := p.Clocks[name].Progress(c.Reading); more != nil {
+				if more.Needs == 0 || more.Needs > more.Samples() && more.Rate == 0 {
+					return time.Time{} // not like this
+				}
+				from = from.Add(more.In)
+			}
 		}
 		if t := from.Add(def.For - p.Clocks[name].Held); t.After(at) {
 			at = t

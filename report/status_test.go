@@ -28,6 +28,7 @@ func TestStatusAndWhy(t *testing.T) {
 	}{
 		"applying":     {until(whole, after(t, whole, "step.intent")), nil, holder, last(gating)},
 		"gating":       {gating, passing(last(gating), 4, "a-is-two", "not-broken"), holder, last(gating).Add(2200 * time.Millisecond)},
+		"counting":     {gating, append(passing(last(gating), 4, "not-broken"), counting(last(gating), 4, 250, "a-is-two")...), holder, last(gating).Add(2200 * time.Millisecond)},
 		"nobody":       {gating, nil, "", last(gating)},
 		"completed":    {whole, nil, "", last(whole).Add(time.Hour)},
 		"rolling-back": {until(broken, after(t, broken, "undo.done")), nil, holder, last(broken)},

@@ -127,6 +127,8 @@ func (n Now) gateText() string {
 			switch {
 			case g.Frozen:
 				text += ", its clocks stand still"
+			case g.Earliest.IsZero():
+				text += ", does not open with the evidence as it comes"
 			case g.Held < g.For:
 				text += fmt.Sprintf(", opens at %s UTC at the earliest", clock(g.Earliest))
 			}
@@ -135,7 +137,7 @@ func (n Now) gateText() string {
 			}
 			var t table
 			for _, c := range g.Clocks {
-				t.row(c.Check, "held "+c.Held.String(), "of "+c.Needs.String())
+				t.row(c.Check, "held "+c.Held.String(), "of "+c.Needs.String(), c.Lacks)
 			}
 			return text + "\n" + t.text("  ")
 		}

@@ -191,6 +191,22 @@ func passing(from time.Time, n int, checks ...string) []report.Seen {
 	return seen
 }
 
+// counting is what a check that claims below 0.1 % counts: so many samples each
+// half second, all of them good.
+func counting(from time.Time, n, samples int, check string) []report.Seen {
+	claim := evidence.Claim{Below: 0.001, Confidence: 0.95}
+	var seen []report.Seen
+	for i := range n {
+		counts := evidence.Counts{Total: float64(i * samples)}
+		r := claim.Reading(counts)
+		r.At = from.Add(time.Duration(i+1) * 500 * time.Millisecond)
+		r.Source, r.Query = "prometheus localhost:9090", `requests_total{status=~"5.."} / requests_total`
+		r.Tally = &evidence.Tally{Claim: claim, Begun: from, From: from, Counts: counts, Recent: evidence.Pass}
+		seen = append(seen, report.Seen{Check: check, Reading: r})
+	}
+	return seen
+}
+
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

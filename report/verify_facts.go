@@ -90,6 +90,8 @@ func (v *verifier) passed(ev engine.GatePassed) {
 			v.find("the gate of phase %s opened although %s had held for %s of %s", ev.Phase, name, clock.Held, g.For)
 		case clock.Passes == 0 || r.Verdict != evidence.Pass:
 			v.find("the gate of phase %s opened although %s was %s", ev.Phase, name, r.Verdict)
+		case r.Tally != nil && (clock.Soak == nil || r.Tally.Claim.After(clock.Soak.Restarts).Verdict(clock.Soak.Counts) != evidence.Pass):
+			v.find("the gate of phase %s opened although %s did not have the evidence for %s", ev.Phase, name, r.Tally.Claim)
 		}
 	}
 	if ph := v.s.Phases[ev.Phase]; v.s.Status != engine.Running || ph == nil || ph.Stage != engine.Gating {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/report"
 	"github.com/segue-run/segue/runner"
 	"github.com/segue-run/segue/runner/sim"
@@ -101,6 +102,14 @@ func TestDoctoredJournalsAreFound(t *testing.T) {
 			r.Verdict = 2
 			ev.Readings["a-is-two"] = r
 		}, "although a-is-two was fail"},
+		"a gate opens without the evidence for its claim": {"completed", func(t *testing.T, h *runner.History) {
+			i := find(t, h, "gate.passed", 0)
+			ev := h.Events[i].Event.(engine.GatePassed)
+			r, c := ev.Readings["a-is-two"], ev.Clocks["a-is-two"]
+			r.Tally = &evidence.Tally{Claim: evidence.Claim{Below: 0.001, Confidence: 0.95}, Counts: evidence.Counts{Total: 1e6}}
+			c.Soak = &evidence.Soak{Counts: evidence.Counts{Total: 30}}
+			ev.Readings["a-is-two"], ev.Clocks["a-is-two"] = r, c
+		}, "did not have the evidence for below 0.1 % at 95 %"},
 		"a clock runs faster than time": {"completed", func(t *testing.T, h *runner.History) {
 			i := find(t, h, "gate.held", 1)
 			ev := h.Events[i].Event.(engine.GateHeld)

@@ -51,6 +51,9 @@ func WaitLine(w engine.Wait) string {
 		if w.Needs > 0 {
 			text += fmt.Sprintf(", held %s of %s", Span(w.Held), Span(w.Needs))
 		}
+		if words := progressWords(w.Progress); words != "" {
+			return text + ", " + words
+		}
 		if passing := w.Reading != nil && w.Reading.Verdict == evidence.Pass; w.Missing != "" && !(passing && w.Needs > 0) {
 			text += ": " + w.Missing
 		}

@@ -81,7 +81,9 @@ func (r Reason) checkFacts(fact func(name, value string)) {
 	}
 	fact("value", rd.Value)
 	fact("bound", rd.Bound)
-	if rd.Samples > 0 {
+	if r.Progress != nil {
+		progressFacts(*r.Progress, fact)
+	} else if rd.Samples > 0 {
 		fact("samples", fmt.Sprint(rd.Samples))
 	}
 	fact("because", rd.Detail)

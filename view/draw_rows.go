@@ -147,6 +147,9 @@ func (d drawing) role(check string) string {
 		for _, c := range p.Gate.Clocks {
 			if c.Check == check {
 				parts = append(parts, fmt.Sprintf("gate %s/%s", c.Held, c.Needs))
+				if c.Lacks != "" {
+					parts = append(parts, clean(c.Lacks))
+				}
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/expr"
@@ -14,10 +15,13 @@ import (
 
 // boundParams say what is asked of numbers.
 type boundParams struct {
-	Below  *float64 `param:"below" doc:"The number must be below this."`
-	Above  *float64 `param:"above" doc:"The number must be above this."`
-	Expect string   `param:"expect,expression" vars:"value|values|series" doc:"What must be true: of value, the only series' or the sum; of values; of series, each with labels and value."`
-	Series string   `param:"series" enum:"each|any|sum" doc:"How several series are taken: each must hold, any must hold, or their sum. Without it several series are unknown."`
+	Below *float64 `param:"below" doc:"The number must be below this."`
+	Above *float64 `param:"above" doc:"The number must be above this."`
+	// Hysteresis: what wavers about its bound is one failure, not many.
+	ClearsBelow *float64 `param:"clears-below" doc:"Once it has failed, the number must be below this to pass again. By default the same as below."`
+	ClearsAbove *float64 `param:"clears-above" doc:"Once it has failed, the number must be above this to pass again. By default the same as above."`
+	Expect      string   `param:"expect,expression" vars:"value|values|series" doc:"What must be true: of value, the only series' or the sum; of values; of series, each with labels and value."`
+	Series      string   `param:"series" enum:"each|any|sum" doc:"How several series are taken: each must hold, any must hold, or their sum. Without it several series are unknown."`
 }
 
 // Validate implements what types cannot say.
@@ -28,17 +32,35 @@ func (p boundParams) Validate() error {
 	case p.Expect != "" && (p.Below != nil || p.Above != nil):
 		return &runbook.FieldError{Field: "expect", Problem: "expect and a bound exclude each other", Remedy: "say it all in expect: value > 1 && value < 5"}
 	}
+	return p.hysteresis()
+}
+
+func (p boundParams) hysteresis() error {
+	for _, f := range []struct {
+		name, of      string
+		clears, bound *float64
+		sign          float64
+	}{{"clears-below", "below", p.ClearsBelow, p.Below, 1}, {"clears-above", "above", p.ClearsAbove, p.Above, -1}} {
+		switch {
+		case f.clears == nil:
+		case f.bound == nil:
+			return &runbook.FieldError{Field: f.name, Problem: "there is no " + f.of + " to clear", Remedy: "give " + f.of + " too"}
+		case f.sign*(*f.clears-*f.bound) > 0:
+			return &runbook.FieldError{Field: f.name, Problem: fmt.Sprintf("%s is laxer than %s: %s", number(*f.clears), f.of, number(*f.bound)), Remedy: "to clear a failure takes more than not to fail"}
+		}
+	}
 	return nil
 }
 
 // bound judges an answer, however it was had.
 type bound struct {
-	p      boundParams
-	expect *expr.Expr
+	p       boundParams
+	expect  *expr.Expr
+	failing *atomic.Bool // since it failed, until it passes
 }
 
 func newBound(p boundParams) (bound, error) {
-	b := bound{p: p}
+	b := bound{p: p, failing: &atomic.Bool{}}
 	if err := p.Validate(); err != nil || p.Expect == "" {
 		return b, err
 	}
@@ -65,10 +87,23 @@ func (b bound) String() string {
 	return text
 }
 
-// judge gives the verdict on what the last samples of all series say.
+// judge gives the verdict on what the last samples of all series say. Once it
+// has failed, it passes by the bounds that clear a failure.
 func (b bound) judge(all []series) evidence.Reading {
-	r := b.verdict(all)
-	r.Bound, r.Samples = b.String(), int64(len(all))
+	asked := b
+	if b.failing.Load() {
+		if b.p.ClearsBelow != nil {
+			asked.p.Below = b.p.ClearsBelow
+		}
+		if b.p.ClearsAbove != nil {
+			asked.p.Above = b.p.ClearsAbove
+		}
+	}
+	r := asked.verdict(all)
+	if r.Verdict != evidence.Unknown {
+		b.failing.Store(r.Verdict == evidence.Fail)
+	}
+	r.Bound, r.Samples = asked.String(), int64(len(all))
 	return r
 }
 

@@ -19,7 +19,10 @@ import (
 )
 
 type connParams struct {
-	URL      string        `param:"url,required" doc:"Where it is: http://host:9090, with its path prefix if it has one."`
+	URL      string        `param:"url" doc:"Where it is: http://host:9090, with its path prefix if it has one."`
+	Scrape   []string      `param:"scrape" doc:"Where there is no Prometheus: metrics pages that Segue scrapes itself and answers PromQL from, http://host:9464/metrics. Each series gets its page's host:port as instance."`
+	Every    time.Duration `param:"every" doc:"How often pages are scraped." default:"5s"`
+	Keep     time.Duration `param:"keep" doc:"How long what was scraped is kept: no query can look back further." default:"1h"`
 	Token    string        `param:"token" doc:"A bearer token."`
 	Username string        `param:"username" doc:"The user of basic authentication."`
 	Password string        `param:"password" doc:"The password of basic authentication."`
@@ -31,6 +34,14 @@ const defaultTimeout = 10 * time.Second
 
 // Validate implements what types cannot say.
 func (p connParams) Validate() error {
+	switch {
+	case (p.URL == "") == (len(p.Scrape) == 0):
+		return &runbook.FieldError{Field: "url", Problem: "a prometheus is either a server or a list of metrics pages", Remedy: "give one of url and scrape"}
+	case len(p.Scrape) > 0 && (p.Token != "" || p.Username != "" || p.Password != "" || p.CA != ""):
+		return &runbook.FieldError{Field: "scrape", Problem: "token, username, password and ca are for a server", Remedy: "leave them out: pages are read as they are"}
+	case len(p.Scrape) == 0 && (p.Every != 0 || p.Keep != 0):
+		return &runbook.FieldError{Field: "every", Problem: "every and keep are for pages that Segue scrapes", Remedy: "leave them out: the server scrapes at its own pace"}
+	}
 	if p.Token != "" && (p.Username != "" || p.Password != "") {
 		return &runbook.FieldError{Field: "token", Problem: "a bearer token and basic authentication exclude each other", Remedy: "give token, or username and password"}
 	}
@@ -43,12 +54,23 @@ type Server struct {
 	p       connParams
 	client  *http.Client
 	timeout time.Duration
+	pages   *pages // in the place of a server
 }
 
 // open does not connect: a run must start, and roll back, without Prometheus.
 func open(p connParams) (*Server, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
+	}
+	if p.Timeout <= 0 {
+		p.Timeout = defaultTimeout
+	}
+	if len(p.Scrape) > 0 {
+		all, err := newPages(p)
+		if err != nil {
+			return nil, err
+		}
+		return &Server{p: p, timeout: p.Timeout, pages: all}, nil
 	}
 	base, err := url.Parse(p.URL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
@@ -67,20 +89,26 @@ func open(p connParams) (*Server, error) {
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	if p.Timeout <= 0 {
-		p.Timeout = defaultTimeout
-	}
 	return &Server{base: base, p: p, timeout: p.Timeout, client: &http.Client{Transport: transport}}, nil
 }
 
 // Close returns the connections.
 func (s *Server) Close() error {
+	if s.pages != nil {
+		s.pages.close()
+		return nil
+	}
 	s.client.CloseIdleConnections()
 	return nil
 }
 
 // String is the server for people.
-func (s *Server) String() string { return "prometheus " + s.base.Host }
+func (s *Server) String() string {
+	if s.pages != nil {
+		return s.pages.String()
+	}
+	return "prometheus " + s.base.Host
+}
 
 // A series is one line of an answer: a single sample for an instant query,
 // all raw samples for a range selector.
@@ -109,6 +137,8 @@ type answer struct {
 	Warnings []string `json:"warnings"`
 }
 
+var errHistogram = errors.New("a series is a histogram, not a number: take a quantile or a count of it")
+
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 32 << 20
 
@@ -116,6 +146,9 @@ const maxAnswer = 32 << 20
 func (s *Server) query(ctx context.Context, promql string) ([]series, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	if s.pages != nil {
+		return s.pages.query(ctx, promql)
+	}
 	form := url.Values{"query": {promql}, "timeout": {strconv.FormatFloat(s.timeout.Seconds(), 'f', -1, 64) + "s"}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base.JoinPath("api/v1/query").String(), strings.NewReader(form.Encode()))
 	if err != nil {
@@ -175,7 +208,7 @@ func (a answer) series() ([]series, error) {
 				one.samples = append(one.samples, sample(v))
 			}
 			if len(one.samples) == 0 {
-				return nil, errors.New("a series is a histogram, not a number: take a quantile or a count of it")
+				return nil, errHistogram
 			}
 			out = append(out, one)
 		}

@@ -9,19 +9,26 @@ type counts struct {
 	seen map[string]sample // per series, the last sample taken; nil before the first look
 }
 
+// growth is by how much counters grew between two looks.
+type growth struct {
+	by    float64
+	first bool // there was no look before
+	reset bool // a counter has begun again
+}
+
 // add takes a look's samples and returns by how much the counters grew since
 // the look before. The first look only tells where they stand. A counter that
 // falls has begun again from zero, and so has a series that was not there at
 // the look before: an error's first occurrence makes its series.
-func (c *counts) add(all []series) (grown float64, first bool) {
-	first = c.seen == nil
-	if first {
+func (c *counts) add(all []series) growth {
+	g := growth{first: c.seen == nil}
+	if g.first {
 		c.seen = map[string]sample{}
 	}
 	for _, s := range all {
 		key := name(s)
 		last, known := c.seen[key]
-		if !known && first {
+		if !known && g.first {
 			last, known = s.last(), true
 		}
 		for _, now := range s.samples {
@@ -32,15 +39,16 @@ func (c *counts) add(all []series) (grown float64, first bool) {
 				continue
 			}
 			if known && now.value >= last.value {
-				grown += now.value - last.value
+				g.by += now.value - last.value
 			} else {
-				grown += now.value
+				g.by += now.value
+				g.reset = g.reset || known
 			}
 			last, known = now, true
 		}
 		c.seen[key] = last
 	}
-	return grown, first
+	return g
 }
 
 // A look is what grew until a moment.

@@ -21,6 +21,8 @@ func Parts() []driver.Part {
 		nearCheck(),
 		metricsCheck(),
 		ratioCheck(),
+		compareCheck(),
+		quantileCheck(),
 	}
 }
 

@@ -78,7 +78,10 @@ func (m *metrics) Read(ctx context.Context) evidence.Reading {
 	} else {
 		r = m.read(m.sel.pick(all))
 	}
-	r.Bound, r.Source, r.Query = m.bound.String(), m.page.String(), m.query
+	if r.Bound == "" { // it was not judged
+		r.Bound = m.bound.String()
+	}
+	r.Source, r.Query = m.page.String(), m.query
 	return r
 }
 

@@ -12,6 +12,7 @@ segue: v1
 name: all-of-prometheus
 connections:
   prom: {prometheus: {url: "${PROMETHEUS_URL}", timeout: 5s}}
+  pages: {prometheus: {scrape: ["${PAGE}/metrics"], every: 1s, keep: 10m}}
 checks:
   up:     {promql: {on: prom, query: "up", above: 0}}
   slow:   {promql: {on: prom, query: "scrape_duration_seconds", below: 10.5, above: 0, series: each, max-age: 1m}}
@@ -19,10 +20,14 @@ checks:
   page:   {metrics: {url: "${PAGE}", metric: written_total, labels: {result: success}, below: 100, series: sum, timeout: 5s}}
   errors: {ratio: {on: prom, bad: 'written_total{result=~"dlq|retry"}', total: written_total, below: 10%, window: 5m, min-samples: 20, max-age: 2m}}
   direct: {ratio: {url: "${PAGE}", bad: 'written_total{result=~"dlq|retry"}', total: written_total, below: 0.1%}}
+  light:  {promql: {on: pages, query: "sum(written_total)", above: 0, below: 100, clears-below: 50}}
+  surely: {ratio: {on: prom, bad: 'written_total{result=~"dlq|retry"}', total: written_total, below: 0.1%, confidence: 95%, false-alarm-in: 30d, on-restart: go-on}}
+  even:   {ratio.compare: {on: prom, bad: 'written_total{v="2",result="dlq"}', total: 'written_total{v="2"}', old-bad: 'written_total{v="1",result="dlq"}', old-total: 'written_total{v="1"}', by: 0.01%}}
+  quick:  {quantile: {on: prom, histogram: prometheus_http_request_duration_seconds, quantile: 99%, below: 100ms}}
   near:   {promql.near: {on: prom, file: "${DIR}/baseline.json", name: up, within: 10%, direction: down, query: sum(up)}}
 phases:
   - name: one
-    require: [up, slow, number, page, errors, direct, near]
+    require: [up, slow, number, page, errors, direct, near, surely, even, quick, light]
     steps:
       - name: Take the baseline
         promql.baseline: {on: prom, file: "${DIR}/baseline.json", queries: {up: sum(up), written: sum(written_total)}, within: 1m}
@@ -38,8 +43,8 @@ func TestPartsWorkAsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]evidence.Verdict{
-		"up": evidence.Pass, "slow": evidence.Pass, "number": evidence.Pass, "page": evidence.Pass, "near": evidence.Pass,
-		"errors": evidence.Unknown, "direct": evidence.Unknown, // one look has no increments
+		"up": evidence.Pass, "slow": evidence.Pass, "number": evidence.Pass, "page": evidence.Pass, "near": evidence.Pass, "light": evidence.Pass,
+		"errors": evidence.Unknown, "direct": evidence.Unknown, "surely": evidence.Unknown, "even": evidence.Unknown, "quick": evidence.Unknown, // one look has no increments
 	}
 	for name, check := range made.Checks {
 		if r := check.Read(t.Context()); r.Verdict != want[name] {

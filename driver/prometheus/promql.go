@@ -53,7 +53,10 @@ func promqlCheck() driver.Part {
 
 func (p *promql) Read(ctx context.Context) evidence.Reading {
 	r := p.read(ctx)
-	r.Bound, r.Source, r.Query = p.bound.String(), p.server.String(), p.query
+	if r.Bound == "" { // it was not judged
+		r.Bound = p.bound.String()
+	}
+	r.Source, r.Query = p.server.String(), p.query
 	return r
 }
 

@@ -14,91 +14,74 @@ import (
 )
 
 type ratioParams struct {
-	On         string          `param:"on,connection" doc:"The Prometheus that has the counters."`
-	URL        string          `param:"url" doc:"The metrics page that has the counters, where no Prometheus is asked."`
-	Bad        string          `param:"bad,required" doc:"A selector of raw counters: what went wrong."`
-	Total      string          `param:"total,required" doc:"A selector of raw counters: all that happened, with what went wrong."`
-	Below      runbook.Percent `param:"below,required" doc:"The bound of bad of total."`
-	Window     time.Duration   `param:"window" doc:"Only what happened this recently counts; otherwise all since the check's first look."`
-	MinSamples int64           `param:"min-samples" doc:"With fewer than this in total it is unknown." default:"20"`
-	MaxAge     time.Duration   `param:"max-age" doc:"Samples, or traffic, older than this are no answer." default:"2m"`
-	Timeout    time.Duration   `param:"timeout" doc:"How long the metrics page may take." default:"10s"`
+	counterParams
+	Bad    string          `param:"bad,required" doc:"A selector of raw counters: what went wrong."`
+	Total  string          `param:"total,required" doc:"A selector of raw counters: all that happened, with what went wrong."`
+	Below  runbook.Percent `param:"below,required" doc:"The bound of bad of total."`
+	Window time.Duration   `param:"window" doc:"Only what happened this recently counts; otherwise all since the check's first look. Not with a confidence."`
+	claimParams
 }
 
 // Validate refuses what cannot be counted.
 func (p ratioParams) Validate() error {
-	if (p.On == "") == (p.URL == "") {
-		return &runbook.FieldError{Field: "on", Problem: "the counters are either on a prometheus connection or on a metrics page", Remedy: "give one of on and url"}
+	if err := p.counterParams.validate(); err != nil {
+		return err
 	}
-	for _, f := range [][2]string{{"bad", p.Bad}, {"total", p.Total}} {
-		if _, err := parseSelector(f[1]); err != nil {
-			return &runbook.FieldError{Field: f[0], Problem: err.Error(), Remedy: `write the raw counter, as in requests_total{status=~"5.."}: Segue takes its increments itself`}
-		}
+	if err := selectable("bad", p.Bad, "total", p.Total); err != nil {
+		return err
 	}
-	if p.Below <= 0 || p.Below > 100 {
+	switch {
+	case p.Below <= 0 || p.Below > 100:
 		return &runbook.FieldError{Field: "below", Problem: fmt.Sprintf("%g %% is no share", float64(p.Below)), Remedy: "write more than 0 % and at most 100 %"}
+	case p.Confidence != nil && p.Below == 100:
+		return &runbook.FieldError{Field: "below", Problem: "every share is below 100 % or 100 %: there is nothing to prove", Remedy: "write less than 100 %"}
+	case p.Confidence != nil && p.Window > 0:
+		return &runbook.FieldError{Field: "window", Problem: "a window and a confidence exclude each other", Remedy: "leave window out: gates judge over their own time, guards by recent evidence"}
 	}
-	return nil
+	return p.claimParams.validate()
 }
 
 // ratio measures which share of what happened went wrong.
 type ratio struct {
-	p          ratioParams
-	bad, total selector
-	source     counters
-	now        func() time.Time
+	p      ratioParams
+	source counters
+	now    func() time.Time
 
-	mu               sync.Mutex
-	badSeen, allSeen counts
-	looks            looks
-	firstLook        time.Time
-	lastLook         time.Time
-}
-
-// counters is where raw counters are read. since is when they were read last.
-type counters interface {
-	String() string
-	raw(ctx context.Context, since time.Duration, selectors ...selector) ([][]series, error)
-	// exists reports whether any series has the metric's name: only then does
-	// no series that matches mean that nothing happened.
-	exists(ctx context.Context, metric string) (bool, error)
+	mu        sync.Mutex
+	share     share
+	looks     looks
+	proof     *proof // with a confidence
+	firstLook time.Time
+	lastLook  time.Time
 }
 
 func ratioCheck() driver.Part {
 	return driver.Checks(driver.About{
 		Name: "ratio", On: kind,
-		Doc: "The share of what went wrong, from raw counters, is below a bound. Unknown without traffic.",
+		Doc: "The share of what went wrong, from raw counters, is below a bound; with a confidence, it is proven to be. Unknown without traffic.",
 	}, func(_ context.Context, s *Server, p ratioParams) (driver.Check, error) {
 		if err := p.Validate(); err != nil {
 			return nil, err
 		}
-		if p.URL == "" {
-			return newRatio(s, p)
-		}
-		pg, err := newPage(p.URL, p.Timeout)
+		source, err := p.source(s)
 		if err != nil {
 			return nil, err
 		}
-		return newRatio(pg, p)
+		return newRatio(source, p)
 	})
 }
 
 func newRatio(source counters, p ratioParams) (*ratio, error) {
-	bad, err := parseSelector(p.Bad)
+	share, err := newShare("ratio", p.Bad, p.Total)
 	if err != nil {
-		return nil, fmt.Errorf("ratio: bad: %w", err)
+		return nil, err
 	}
-	total, err := parseSelector(p.Total)
-	if err != nil {
-		return nil, fmt.Errorf("ratio: total: %w", err)
+	p.counterParams = p.counterParams.filled()
+	r := &ratio{p: p, share: share, source: source, now: time.Now, looks: looks{window: p.Window}}
+	if p.Confidence != nil {
+		r.proof = newProof(evidence.Claim{Below: float64(p.Below) / 100}, p.claimParams, p.MinSamples, p.MaxAge)
 	}
-	if p.MinSamples <= 0 {
-		p.MinSamples = 20
-	}
-	if p.MaxAge <= 0 {
-		p.MaxAge = defaultMaxAge
-	}
-	return &ratio{p: p, bad: bad, total: total, source: source, now: time.Now, looks: looks{window: p.Window}}, nil
+	return r, nil
 }
 
 func (r *ratio) Read(ctx context.Context) evidence.Reading {
@@ -106,6 +89,9 @@ func (r *ratio) Read(ctx context.Context) evidence.Reading {
 	defer r.mu.Unlock()
 	out := r.read(ctx)
 	out.Bound = fmt.Sprintf("below %g %%", float64(r.p.Below))
+	if r.proof != nil {
+		out.Bound = r.proof.claim.String()
+	}
 	out.Source, out.Query = r.source.String(), strings.Join([]string{r.p.Bad, r.p.Total}, " / ")
 	return out
 }
@@ -116,39 +102,19 @@ func (r *ratio) read(ctx context.Context) evidence.Reading {
 	if !r.lastLook.IsZero() {
 		since += now.Sub(r.lastLook)
 	}
-	both, err := r.source.raw(ctx, since, r.bad, r.total)
-	if err != nil {
-		return evidence.Unsure(err.Error())
+	more, what := r.share.look(ctx, r.source, now, since, r.p.MaxAge)
+	if what != "" {
+		return evidence.Unsure(what)
 	}
-	bad, total := both[0], both[1]
-	if len(total) == 0 {
-		return evidence.Unsure("no data: no series is " + r.total.text)
-	}
-	if len(bad) == 0 {
-		there, err := r.source.exists(ctx, r.bad.name)
-		if err != nil {
-			return evidence.Unsure(err.Error())
-		}
-		if !there {
-			return evidence.Unsure("no data: no series is called " + r.bad.name)
-		}
-	}
-	newest := total[0].last().at
-	for _, s := range total {
-		if at := s.last().at; at.After(newest) {
-			newest = at
-		}
-	}
-	if age := now.Sub(newest); age > r.p.MaxAge {
-		return evidence.Unsure(fmt.Sprintf("stale: the newest sample is %s old, and at most %s is taken", age.Round(time.Second), r.p.MaxAge))
-	}
-	badGrown, _ := r.badSeen.add(bad)
-	allGrown, first := r.allSeen.add(total)
 	r.lastLook = now
-	if first {
+	if more.first {
 		r.firstLook = now
 	}
-	r.looks.add(look{now, badGrown, allGrown})
+	if r.proof != nil {
+		r.proof.add(now, evidence.Counts{Bad: more.bad, Total: more.total}, more.first, more.restarted)
+		return r.proof.reading(now)
+	}
+	r.looks.add(look{now, more.bad, more.total})
 	return r.judge(now)
 }
 
@@ -174,47 +140,4 @@ func (r *ratio) judge(now time.Time) evidence.Reading {
 	out.Samples = int64(sum.total)
 	out.Raw, _ = json.Marshal(map[string]float64{"bad": sum.bad, "total": sum.total}) //nolint:errchkjson // finite numbers
 	return out
-}
-
-// raw reads the samples themselves, never a rate over a sliding window.
-func (s *Server) raw(ctx context.Context, since time.Duration, selectors ...selector) ([][]series, error) {
-	out := make([][]series, len(selectors))
-	for i, sel := range selectors {
-		all, err := s.query(ctx, fmt.Sprintf("%s[%ds]", sel.text, int(since.Seconds())+1))
-		if err != nil {
-			return nil, err
-		}
-		out[i] = all
-	}
-	return out, nil
-}
-
-func (s *Server) exists(ctx context.Context, metric string) (bool, error) {
-	all, err := s.query(ctx, "count("+metric+")")
-	return len(all) > 0, err
-}
-
-func (p *page) raw(ctx context.Context, _ time.Duration, selectors ...selector) ([][]series, error) {
-	all, err := p.scrape(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]series, len(selectors))
-	for i, sel := range selectors {
-		out[i] = sel.pick(all)
-	}
-	return out, nil
-}
-
-func (p *page) exists(ctx context.Context, metric string) (bool, error) {
-	all, err := p.scrape(ctx)
-	if err != nil {
-		return false, err
-	}
-	for _, s := range all {
-		if s.labels["__name__"] == metric {
-			return true, nil
-		}
-	}
-	return false, nil
 }

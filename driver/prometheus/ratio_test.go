@@ -39,8 +39,8 @@ func TestCountsGrowWithoutOverlap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var counts counts
 			for i, l := range c.looks {
-				if got, _ := counts.add(l); got != c.want[i] {
-					t.Errorf("look %d grew by %g, want %g", i, got, c.want[i])
+				if got := counts.add(l); got.by != c.want[i] {
+					t.Errorf("look %d grew by %g, want %g", i, got.by, c.want[i])
 				}
 			}
 		})
@@ -50,8 +50,8 @@ func TestCountsGrowWithoutOverlap(t *testing.T) {
 		counts.add([]series{one("a", 0, 5)})
 		s := one("a", 1, 6)
 		s.samples = append(s.samples, sample{at(2), math.NaN()}, sample{at(3), 8})
-		if got, _ := counts.add([]series{s}); got != 3 {
-			t.Errorf("grew by %g, want 3", got)
+		if got := counts.add([]series{s}); got.by != 3 {
+			t.Errorf("grew by %g, want 3", got.by)
 		}
 	})
 }
@@ -78,11 +78,11 @@ func TestCountsMissAndDoubleNothing(t *testing.T) {
 				continue
 			}
 			from := max(0, taken-rapid.IntRange(0, 5).Draw(t, "overlap"))
-			grown, first := counts.add([]series{{labels: map[string]string{"__name__": "n"}, samples: all[from:]}})
-			if first {
+			grown := counts.add([]series{{labels: map[string]string{"__name__": "n"}, samples: all[from:]}})
+			if grown.first {
 				happened = 0
 			}
-			seen, taken = seen+grown, len(all)
+			seen, taken = seen+grown.by, len(all)
 			if seen != happened {
 				t.Fatalf("%g happened, %g was seen", happened, seen)
 			}
@@ -101,7 +101,8 @@ func (s *scripted) String() string { return "scripted" }
 func (s *scripted) raw(_ context.Context, _ time.Duration, _ ...selector) ([][]series, error) {
 	return [][]series{s.bad, s.total}, s.err
 }
-func (s *scripted) exists(context.Context, string) (bool, error) { return s.called, nil }
+func (s *scripted) alive(context.Context, selector) (bool, error) { return true, nil }
+func (s *scripted) exists(context.Context, string) (bool, error)  { return s.called, nil }
 
 func TestRatioJudges(t *testing.T) {
 	now := time.Unix(10_000, 0)
@@ -242,7 +243,7 @@ func TestRatioOnPrometheusAndOnAPage(t *testing.T) {
 }
 
 func TestRatioParamsAreRefused(t *testing.T) {
-	good := ratioParams{On: "prom", Bad: "a", Total: "b", Below: 1}
+	good := ratioParams{counterParams: counterParams{On: "prom"}, Bad: "a", Total: "b", Below: 1}
 	for name, c := range map[string]struct {
 		change func(*ratioParams)
 		want   string

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/segue-run/segue/runbook"
 )
 
 // exporter is a metrics page that tests write, and that Prometheus scrapes.
@@ -173,3 +175,5 @@ func fake(t *testing.T, status int, body string) *Server {
 }
 
 func ptr(v float64) *float64 { return &v }
+
+func percent(v runbook.Percent) *runbook.Percent { return &v }
