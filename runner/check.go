@@ -40,13 +40,13 @@ func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string)
 		go func() { answers[i] <- l.known(ctx, name, def.Kind.Health, within) }()
 	}
 	out := make([]Checked, len(names))
-	ctx, cancel := context.WithTimeout(ctx, longest+askAgainFor+time.Second)
+	waiting, cancel := context.WithTimeout(ctx, longest+askAgainFor+time.Second)
 	defer cancel()
 	for i, name := range names {
 		out[i].Check = name
 		select {
 		case out[i].Reading = <-answers[i]:
-		case <-ctx.Done():
+		case <-waiting.Done():
 			out[i].Reading = evidence.Unsure(fmt.Sprintf("no answer within %s", longest))
 		}
 		if out[i].At.IsZero() {
