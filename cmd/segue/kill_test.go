@@ -167,7 +167,7 @@ func TestKilledAtAnyBoundaryItEndsAsIfNothingHadHappened(t *testing.T) {
 			for i, point := range points {
 				within := strings.HasPrefix(point, "in ")
 				// Those inside an apply or undo always; of the others a part.
-				if !within && !soak.Case(i, 4) {
+				if !within && !soak.Case(i, 5) {
 					continue
 				}
 				if within {

@@ -16,6 +16,9 @@ import (
 // There, back and there again under load: each time the stream that owns the
 // subjects has everything that was ever published, once and in order.
 func TestHandoverForwardBackForward(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes it a test of patience")
+	}
 	b := newBench(t)
 	p := newHanding(b).alone()
 	l := newLoad(t, shared, p.vendor, 600, 100)
@@ -182,6 +185,9 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 // A worker on the new stream that has messages and does not acknowledge them:
 // the undo does not wait for it, and they are delivered again on the old one.
 func TestUndoOfAHandoverDeliversAgainWhatWasNotAcknowledged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes it a test of patience")
+	}
 	b := newBench(t)
 	p := newHanding(b)
 	a := p.action()

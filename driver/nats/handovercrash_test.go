@@ -68,6 +68,9 @@ func (p *handing) safe(at string, l *load, stream string, uncertain bool) {
 // Each case crashes it at one boundary under load, and a new process goes on,
 // or undoes it. One in eleven is done without soak.
 func TestHandoverGoesOnAfterACrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes it a test of patience")
+	}
 	b := newBench(t)
 	for n := 1; ; n++ {
 		if !soak.Case(n+2, 11) {
@@ -97,6 +100,9 @@ func TestHandoverGoesOnAfterACrash(t *testing.T) {
 }
 
 func TestHandoverIsUndoneAfterACrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes it a test of patience")
+	}
 	b := newBench(t)
 	for n := 1; ; n++ {
 		if !soak.Case(n+2, 11) {
@@ -137,6 +143,9 @@ func TestHandoverIsUndoneAfterACrash(t *testing.T) {
 // was carried over meanwhile, and acknowledged, is not lost, whether the
 // handover goes on or is undone.
 func TestWhatWasCarriedComesBackWhenItCannotBeAttached(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes it a test of patience")
+	}
 	b := newBench(t)
 	for name, next := range map[string]func(*handing, driver.Effect) (stream string, err error){
 		"goes on": func(p *handing, e driver.Effect) (string, error) {

@@ -89,6 +89,9 @@ func (p *handing) breaks(n *natstest.Nodes, at string, hit func(*handing, *natst
 // acknowledged is lost, the handover goes on once everything is there again,
 // and the replicas are equal.
 func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector makes it a test of patience")
+	}
 	cluster := natstest.Cluster(t)
 	i := 0
 	for _, f := range faults {

@@ -62,6 +62,9 @@ const most = 100
 // newLoad publishes at so many messages a second in all, until stopped.
 func newLoad(t testing.TB, n *natstest.Nodes, space string, perSecond, size int) *load {
 	t.Helper()
+	if testing.Short() {
+		perSecond /= 8 // the race detector takes its time
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{t: t, cancel: cancel, padding: strings.Repeat("x", size)}
 	each := (perSecond + most*len(publisherKinds) - 1) / (most * len(publisherKinds))
