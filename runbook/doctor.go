@@ -60,15 +60,23 @@ func (p *parser) readDoctor(n *yaml.Node) []Trouble {
 	for _, name := range m.order {
 		path := join("doctor", name)
 		p.name(m.keys[name], path, name, "a trouble")
-		if t, ok := p.open(m.vals[name], troubleSection, path, nil); ok {
-			out = append(out, p.trouble(t, name))
+		t, ok := p.open(m.vals[name], troubleSection, path, nil)
+		if !ok {
+			continue
+		}
+		if trouble := p.trouble(t, name); !p.skips(t, "trouble "+name) {
+			out = append(out, trouble)
 		}
 	}
 	return out
 }
 
 func (p *parser) trouble(m *mapping, name string) Trouble {
-	t := Trouble{Name: name, Symptom: m.said("symptom"), SeenBy: m.list("seen-by"), Pos: m.pos()}
+	t := Trouble{Name: name, Symptom: m.said("symptom"), Pos: m.pos()}
+	seenBy, emptied := m.checks("seen-by")
+	if t.SeenBy = seenBy; emptied {
+		m.fault("seen-by", "every check that sees it is left out: it would never be there", "list a check that is there for these inputs, or leave the trouble out with `when`")
+	}
 	causes := map[string]bool{}
 	if n := m.vals["causes"]; n != nil {
 		list := p.sequence(n, m.at("causes"), "causes")
@@ -85,7 +93,9 @@ func (p *parser) trouble(m *mapping, name string) Trouble {
 				e.fault("check", "two causes are told by the check "+cause.Check, "give each a check of its own, or make one finding of them")
 			}
 			causes[cause.Check] = true
-			t.Causes = append(t.Causes, cause)
+			if !p.skips(e, "cause "+cause.Check) {
+				t.Causes = append(t.Causes, cause)
+			}
 		}
 	}
 	if n := m.vals["otherwise"]; n != nil {

@@ -172,9 +172,10 @@ var troubleSection = &section{
 	doc:  "Something that may go wrong: how it shows, what may be behind it, and what a person does about it.",
 	keys: []key{
 		textKey("symptom", "What people notice.").required(),
-		namesKey("seen-by", "Checks that see it: it is there when one of them fails, and unknown when none fails and one is unknown.", CheckRef).required(),
+		checksKey("seen-by", "Checks that see it: it is there when one of them fails, and unknown when none fails and one is unknown.").required(),
 		partKey("causes", "What may be behind it: each is, when its check fails.", formSubs, causeSection),
 		partKey("otherwise", "What is said when it is there and no cause's check fails.", formSub, findingSection),
+		whenKey("The trouble"),
 	},
 }
 
@@ -185,6 +186,7 @@ var causeSection = &section{
 		{Field: Field{Name: "check", Doc: "The check that fails when this is the cause.", Type: CheckRef, Required: true}},
 		textKey("finding", "What is wrong then.").required(),
 		textKey("next", "What a person does about it: a command, as a rule.").required(),
+		whenKey("The cause"),
 	},
 }
 

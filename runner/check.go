@@ -36,8 +36,8 @@ func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string)
 		}
 		answers[i] = make(chan evidence.Reading, 1)
 		within := max(checkWithin, ownTime(def))
-		longest = max(longest, within)
-		go func() { answers[i] <- l.known(ctx, name, def.Kind.Health, within) }()
+		longest = max(longest, within+ownGrace(def))
+		w.reads.Go(func() { answers[i] <- l.known(ctx, name, def.Kind.Health, within) })
 	}
 	out := make([]Checked, len(names))
 	waiting, cancel := context.WithTimeout(ctx, longest+askAgainFor+time.Second)
@@ -48,6 +48,9 @@ func (r *Runner) Check(ctx context.Context, rb *runbook.Runbook, names []string)
 		case out[i].Reading = <-answers[i]:
 		case <-waiting.Done():
 			out[i].Reading = evidence.Unsure(fmt.Sprintf("no answer within %s", longest))
+			if ctx.Err() != nil {
+				out[i].Reading = evidence.Unsure("interrupted before there was an answer")
+			}
 		}
 		if out[i].At.IsZero() {
 			out[i].At = time.Now()

@@ -24,8 +24,9 @@ func (l *loop) watch(f *flight) func(context.Context) {
 		var pending chan evidence.Reading
 		for {
 			if pending == nil {
-				pending = make(chan evidence.Reading, 1)
-				go l.read(ctx, name, health, within, pending)
+				answer := make(chan evidence.Reading, 1)
+				pending = answer
+				l.world.reads.Go(func() { l.read(ctx, name, health, within, answer) })
 			}
 			rd := evidence.Unsure(fmt.Sprintf("no answer within %s", within))
 			timeout := time.NewTimer(within)
@@ -59,6 +60,9 @@ func readWithin(every time.Duration) time.Duration {
 // ownTime is the time that the runbook gives a check for one answer: a suite of
 // tests takes longer than a look at a number.
 func ownTime(def runbook.NamedCheck) time.Duration { return def.Params.Duration("timeout", 0) }
+
+// ownGrace is the time that the runbook gives a check to end when it is asked to.
+func ownGrace(def runbook.NamedCheck) time.Duration { return def.Params.Duration("grace", 0) }
 
 func (l *loop) read(ctx context.Context, name string, health bool, within time.Duration, out chan<- evidence.Reading) {
 	ctx, cancel := context.WithTimeout(ctx, within)

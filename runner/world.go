@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/runbook"
@@ -18,6 +19,7 @@ type world struct {
 	rb    *runbook.Runbook
 	conns map[string]*lazy
 	check map[string]driver.Check
+	reads sync.WaitGroup // readings that are under way
 }
 
 // lazy is a connection that is opened by whoever comes first.
@@ -160,6 +162,7 @@ func (w *world) runbook() *runbook.Runbook {
 }
 
 func (w *world) close() {
+	w.settleReads()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var errs []error
@@ -177,5 +180,23 @@ func (w *world) close() {
 	}
 	if err := errors.Join(errs...); err != nil {
 		w.r.log().Warn("connections", "error", err)
+	}
+}
+
+// settleReads gives checks that are cancelled the time to end that the runbook
+// gives them: a suite of tests takes back what it sent.
+func (w *world) settleReads() {
+	var longest time.Duration
+	for _, c := range w.rb.Checks {
+		longest = max(longest, ownGrace(c))
+	}
+	if longest <= 0 {
+		return
+	}
+	done := make(chan struct{})
+	go func() { w.reads.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(longest + grace):
 	}
 }

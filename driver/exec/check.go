@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/evidence"
@@ -13,9 +14,10 @@ import (
 )
 
 type checkParams struct {
-	Argv   []string `param:"argv,required" doc:"The command, which changes nothing."`
-	Exit   int      `param:"exit" doc:"The exit status that it must end with." default:"0"`
-	Expect string   `param:"expect,expression" vars:"output|body|exit" doc:"What must be true of output (trimmed), body (output as JSON) or exit."`
+	Argv   []string      `param:"argv,required" doc:"The command, which changes nothing."`
+	Exit   int           `param:"exit" doc:"The exit status that it must end with." default:"0"`
+	Expect string        `param:"expect,expression" vars:"output|body|exit" doc:"What must be true of output (trimmed), body (output as JSON) or exit."`
+	Grace  time.Duration `param:"grace" doc:"How long it may take to end when it is asked to (SIGTERM), with all it started; then it is killed. For what must take back what it made." default:"40ms"`
 	surroundings
 }
 
@@ -52,7 +54,7 @@ func newCheck(p checkParams) (*check, error) {
 
 func (c *check) Read(ctx context.Context) evidence.Reading {
 	var r evidence.Reading
-	if got, err := c.p.run(ctx, c.p.Argv); err != nil {
+	if got, err := c.p.patiently(ctx, max(c.p.Grace, grace), c.p.Argv); err != nil {
 		r = evidence.Unsure(err.Error())
 	} else {
 		r = c.judge(got)

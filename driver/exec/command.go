@@ -21,14 +21,6 @@ type surroundings struct {
 	Dir     string            `param:"dir" doc:"The working directory of the commands; Segue's own otherwise."`
 	Env     map[string]string `param:"env" doc:"Their environment, beyond PATH, HOME, USER, LANG, LC_ALL, TZ and TMPDIR."`
 	Timeout time.Duration     `param:"timeout" doc:"How long each command may take; then it is ended with all it started." default:"30s"`
-	Grace   time.Duration     `param:"grace" doc:"How long a command may take to end when it is asked to (SIGTERM), until it is killed." default:"40ms"`
-}
-
-func (s surroundings) grace() time.Duration {
-	if s.Grace > 0 {
-		return s.Grace
-	}
-	return grace
 }
 
 func (s surroundings) timeout() time.Duration {
@@ -40,7 +32,7 @@ func (s surroundings) timeout() time.Duration {
 
 const (
 	// grace is what a command gets between being asked to end and being killed,
-	// unless the runbook gives it more.
+	// unless it is a check's and the runbook gives it more.
 	grace = 40 * time.Millisecond
 	// maxOutput bounds what is kept of each of a command's two outputs.
 	maxOutput = 64 << 10
@@ -55,6 +47,11 @@ type result struct {
 // run runs a command to its end. The error says that it could not be run, or
 // did not end in time; a command that ends with any exit status is a result.
 func (s surroundings) run(ctx context.Context, argv []string, extra ...string) (result, error) {
+	return s.patiently(ctx, grace, argv, extra...)
+}
+
+// patiently runs a command that may take a while to end when it is asked to.
+func (s surroundings) patiently(ctx context.Context, patience time.Duration, argv []string, extra ...string) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout())
 	defer cancel()
 	if err := ctx.Err(); err != nil {
@@ -86,7 +83,7 @@ func (s surroundings) run(ctx context.Context, argv []string, extra ...string) (
 		var complaint string
 		select {
 		case group := <-started:
-			if endGroup(group, s.grace(), over) {
+			if endGroup(group, patience, over) {
 				complaint = said(errs.text())
 			}
 		case <-over: //nolint:errcheck // that it is over is all that counts here
@@ -119,7 +116,12 @@ func endGroup(group int, patience time.Duration, over <-chan error) bool {
 		}
 	}
 	_ = syscall.Kill(-group, syscall.SIGTERM)
+	asked := time.Now()
 	ended := isOver()
+	// What the command started may need its time too, when the command itself is over.
+	for time.Since(asked) < patience && syscall.Kill(-group, 0) == nil {
+		time.Sleep(min(10*time.Millisecond, patience-time.Since(asked)))
+	}
 	_ = syscall.Kill(-group, syscall.SIGKILL) // those too whom the first one left behind
 	if !ended {
 		t.Reset(2 * grace)

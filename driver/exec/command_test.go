@@ -125,22 +125,22 @@ func waitForEnd(t *testing.T, pid int) {
 
 // A command that takes back what it made needs time for it.
 func TestGraceLetsACommandEndByItself(t *testing.T) {
-	for grace, tidied := range map[time.Duration]bool{0: false, 10 * time.Second: true} {
+	for patience, tidied := range map[time.Duration]bool{0: false, 10 * time.Second: true} {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			script := `trap 'kill $!; sleep 0.3; echo > tidied; exit 0' TERM; sleep 1000 & echo $$ > pids; wait`
-			_, err := surroundings{Dir: dir, Grace: grace}.run(ctx, []string{"sh", "-c", script})
+			script := `sh -c "trap 'kill \$!; sleep 0.3; echo > tidied; exit 0' TERM; sleep 1000 & echo \$\$ > pids; wait"; true`
+			_, err := surroundings{Dir: dir}.patiently(ctx, max(patience, grace), []string{"sh", "-c", script})
 			ended <- err
 		}()
 		waitForPids(t, filepath.Join(dir, "pids"))
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
-			t.Errorf("grace %s: %v", grace, err)
+			t.Errorf("grace %s: %v", patience, err)
 		}
 		if _, err := os.Stat(filepath.Join(dir, "tidied")); (err == nil) != tidied {
-			t.Errorf("grace %s: it has tidied up: %v", grace, err)
+			t.Errorf("grace %s: it has tidied up: %v", patience, err)
 		}
 	}
 }

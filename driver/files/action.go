@@ -129,7 +129,7 @@ func (a *action) Plan(state.State) (state.State, error) {
 // Survey looks whether the file can be changed so, and back, without changing
 // anything else of it.
 func (a *action) Survey(ctx context.Context) (state.State, error) {
-	_, w, err := a.read(ctx)
+	s, w, err := a.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,10 @@ func (a *action) Survey(ctx context.Context) (state.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = w.all(a.changes, before)
+	r, err := w.all(a.changes, before)
+	if err == nil && len(r.Edits) > 0 {
+		err = s.replaceable()
+	}
 	return state.State{}, a.refused(err)
 }
 

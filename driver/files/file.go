@@ -54,8 +54,8 @@ func readFile(path string) (snapshot, error) {
 // mode, owner and attributes, if that is still as it was read. The file that
 // is there is whole at any moment, and on the disk when replace returns.
 func (s snapshot) replace(ctx context.Context, mine func() error, to []byte) error {
-	if n := names(s.info); n > 1 {
-		return fmt.Errorf("%s has %d names (hard links), which writing it would part: make it one of its own", s.path, n)
+	if err := s.replaceable(); err != nil {
+		return err
 	}
 	dir, pattern := filepath.Dir(s.path), "."+filepath.Base(s.path)+".segue-*"
 	if err := s.clear(dir, mine); err != nil {
@@ -87,6 +87,14 @@ func (s snapshot) replace(ctx context.Context, mine func() error, to []byte) err
 		return fmt.Errorf("write %s: %w", s.path, err)
 	}
 	return syncDir(dir)
+}
+
+// replaceable says, without changing anything, why the file cannot be replaced.
+func (s snapshot) replaceable() error {
+	if n := names(s.info); n > 1 {
+		return fmt.Errorf("%s has %d names (hard links), which writing it would part: make it one of its own", s.path, n)
+	}
+	return nil
 }
 
 // clear removes what a killed process left: it may hold secrets.

@@ -2,7 +2,10 @@ package nats
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,7 +174,14 @@ func (a *backupAction) take(ctx context.Context, e driver.Effect, partial string
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.Rename(partial, filepath.Join(a.dir, a.p.Stream+"-"+m.Taken.UTC().Format("20060102T150405.000Z"))); err != nil {
+	name := a.p.Stream + "-" + m.Taken.UTC().Format("20060102T150405.000Z")
+	if err := e.Save(ctx, backupCursor{name, m.Messages}); err != nil {
+		return err
+	}
+	if err := e.Mine(); err != nil {
+		return err
+	}
+	if err := os.Rename(partial, filepath.Join(a.dir, name)); err != nil {
 		return err
 	}
 	return syncDir(a.dir)
@@ -187,19 +197,39 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// Undo leaves the backup: it is a copy, and data.
-func (a *backupAction) Undo(ctx context.Context, e driver.Effect) error {
-	b, _, err := newest(ctx, a.dir, a.p.Stream, a.c.own)
-	if err != nil || b == nil || len(e.Before[a.id]) > 0 {
+// backupCursor names the directory that is about to appear.
+type backupCursor struct {
+	Dir      string `json:"dir"`
+	Messages uint64 `json:"messages"`
+}
+
+// Undo leaves the backup that this step took: it is a copy, and data. What is
+// half-done goes.
+func (a *backupAction) Undo(_ context.Context, e driver.Effect) error {
+	if len(e.Before[a.id]) > 0 {
+		return nil
+	}
+	if err := e.Mine(); err != nil {
 		return err
 	}
-	if err := e.Mine(); err != nil { // it is for whoever holds the lease to report
-		return err
+	a.tidy()
+	if e.Cursor == nil {
+		return nil
+	}
+	var cur backupCursor
+	if err := json.Unmarshal(e.Cursor, &cur); err != nil {
+		return fmt.Errorf("cursor of nats.backup: %w", err)
+	}
+	dir := filepath.Join(a.dir, cur.Dir)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("look for the backup: %w", err)
 	}
 	return &driver.Kept{
-		What:   "backup " + b.dir,
-		Cost:   fmt.Sprintf("a copy of the %d messages that stream %s held; it is in nobody's way", b.Messages, a.p.Stream),
-		Hint:   "rm -r " + b.dir,
+		What:   "backup " + dir,
+		Cost:   fmt.Sprintf("a copy of the %d messages that stream %s held; it is in nobody's way", cur.Messages, a.p.Stream),
+		Hint:   "rm -r " + dir,
 		Fields: map[string][]string{a.id: {"*"}},
 	}
 }

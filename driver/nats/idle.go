@@ -3,6 +3,7 @@ package nats
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -97,13 +98,17 @@ func (i *idle) read(ctx context.Context) evidence.Reading {
 	bound := "no message that was not sourced"
 	sourced := int64(0)
 	for *i.last < info.State.LastSeq {
+		next := *i.last + 1
 		m, err := i.c.message(ctx, i.p.Stream, map[string]any{"seq": *i.last + 1, "next_by_subj": cmp.Or(i.p.Subject, ">")})
 		switch {
 		case err != nil:
 			return evidence.Unsure(err.Error())
-		case m == nil:
+		case m == nil && i.p.Subject != "": // others' came, or they are gone: which, cannot be seen
 			i.last = &info.State.LastSeq
 			continue
+		case i.p.Subject == "" && (m == nil || m.Seq > next):
+			// They came since the last look and are gone: consumed, purged, expired.
+			return i.gone(info, next, bound, m)
 		}
 		i.last = &m.Seq
 		if m.header("Nats-Stream-Source") == "" {
@@ -117,4 +122,21 @@ func (i *idle) read(ctx context.Context) evidence.Reading {
 	r := evidence.Passed(fmt.Sprintf("last message is %d", info.State.LastSeq), bound)
 	r.Samples = sourced
 	return r
+}
+
+// gone: messages came since the last look and cannot be looked at any more. They
+// were the stream's own if it sources nothing.
+func (i *idle) gone(info *streamInfo, from uint64, bound string, next *message) evidence.Reading {
+	until := info.State.LastSeq
+	if next != nil {
+		until = next.Seq - 1
+	}
+	i.last = &until
+	what := fmt.Sprintf("messages %d to %d came since the last look and are gone", from, until)
+	var sources []json.RawMessage
+	_ = json.Unmarshal(info.Config["sources"], &sources)
+	if len(sources) > 0 {
+		return evidence.Unsure(what + ": whether they were sourced cannot be seen")
+	}
+	return evidence.Failed(what, bound, "stream "+i.p.Stream+" still gets messages")
 }

@@ -1,7 +1,9 @@
 package natstest_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -16,11 +18,13 @@ func TestClusterServesWithOneNodeStoppedAndTakesItBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.StopNode(t, 2)
-	if _, err := js.Publish(t.Context(), "s.1", nil, jetstream.WithRetryAttempts(20)); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a new leader may take its time
+	defer cancel()
+	if _, err := js.Publish(ctx, "s.1", nil, jetstream.WithRetryAttempts(100)); err != nil {
 		t.Fatal(err)
 	}
 	n.StartNode(t, 2)
-	info, err := s.Info(t.Context())
+	info, err := s.Info(ctx)
 	if err != nil || info.State.Msgs != 1 {
 		t.Fatalf("state %+v, error %v", info, err)
 	}

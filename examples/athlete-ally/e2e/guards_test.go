@@ -86,10 +86,11 @@ func (w *world) each(ctx context.Context, names []string, do func(context.Contex
 func (w *world) guards(t *testing.T) {
 	// Several guards see one fault: these times part them. Rows stop with
 	// messages, and must be missed later; without a database, before (it has no
-	// answer at once, and messages stop a window later); and errors before either.
+	// answer at once, and messages stop a window later); and errors before either:
+	// first they are told of, and then they are too many.
 	// The gate stays open for longer than it takes to see a fault behind a burst
 	// of redelivered messages.
-	r := w.begin(t, runbookFile(), set("rate-window=6s", "dlq-soak=1s", "vendor-soak=10s", "bus-fails-for=2s", "silent-for=5s", "no-writes-for=8s", "errors-for=2s")...)
+	r := w.begin(t, runbookFile(), set("rate-window=6s", "dlq-soak=1s", "vendor-soak=10s", "bus-fails-for=2s", "silent-for=9s", "no-writes-for=8s", "errors-told-for=2s", "errors-for=6s")...)
 	withDLQ := w.before // what the rollback of vendor leaves
 	withDLQ.Owner = maps.Clone(w.before.Owner)
 	withDLQ.Owner["dlq.test"] = event.StreamDLQ
