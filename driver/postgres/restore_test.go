@@ -11,6 +11,7 @@ import (
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
 	"github.com/segue-run/segue/driver/postgres/postgrestest"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 func restoreOn(t testing.TB, db *DB, p restoreParams) *restore {
@@ -75,6 +76,9 @@ func TestRestoreWalks(t *testing.T) {
 }
 
 func TestRestoreIntoAnEmptyDatabaseWalks(t *testing.T) {
+	if !soak.On() {
+		t.Skip("only with " + soak.Variable + ": TestRestoreWalks is most of it")
+	}
 	s := newSource(t, readings)
 	drivertest.Walk(t, drivertest.Subject{
 		Slow:    true,

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 2000, "how many random simulations")
+	seeds = flag.Int("seeds", 1000, "how many random simulations")
 	seed  = flag.Uint64("seed", 0, "only this one, with its journal")
 )
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/segue-run/segue/examples/athlete-ally/event"
 	"github.com/segue-run/segue/examples/athlete-ally/system"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 // negativeControls break the system in one way each, and mend it.
@@ -34,7 +35,7 @@ func (w *world) negativeControls(t *testing.T) {
 		_, err := w.js.UpdateStream(t.Context(), cfg)
 		check(t, err)
 	}
-	for _, tt := range []struct {
+	for i, tt := range []struct {
 		name       string
 		plant      func(t *testing.T)
 		mend       func(t *testing.T)
@@ -127,6 +128,9 @@ func (w *world) negativeControls(t *testing.T) {
 			"no deployment of normalize is whole",
 		},
 	} {
+		if !soak.Case(i, 3) {
+			continue
+		}
 		t.Run(tt.name, func(t *testing.T) {
 			tt.plant(t)
 			defer tt.mend(t)

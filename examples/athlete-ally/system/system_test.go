@@ -17,11 +17,15 @@ import (
 	"github.com/segue-run/segue/examples/athlete-ally/normalize"
 	"github.com/segue-run/segue/examples/athlete-ally/system"
 	"github.com/segue-run/segue/examples/athlete-ally/system/systemtest"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 // crash: process-compose of a second system dies, and Down takes the rest away
 // without the first system's noticing.
 func (w *walk) crash(t *testing.T) {
+	if !soak.On() {
+		t.Skip("only with " + soak.Variable + ": it brings a second system up")
+	}
 	sys := systemtest.Start(t, system.Options{})
 	h, err := sys.NormalizeHealth(t.Context(), 0)
 	if err != nil || h.Version != "dev" {
