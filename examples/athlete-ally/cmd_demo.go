@@ -43,7 +43,7 @@ func newDemo() *cobra.Command {
 	f.StringVar(&o.Runbook, "runbook", "examples/athlete-ally/runbook.yaml", "the runbook")
 	f.StringVar(&o.Values, "values", "examples/athlete-ally/demo.yaml", "its inputs")
 	f.StringVar(&o.Segue, "segue", "", "the segue program (default: beside this one)")
-	f.Float64Var(&o.Rate, "rate", 550, "messages a second")
+	f.Float64Var(&o.Rate, "rate", 520, "messages a second")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the load")
 	f.BoolVar(&o.Keep, "keep", false, "keep the run's journal, the report and the load's journal")
 	return cmd
