@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/state"
@@ -94,6 +95,11 @@ func (a *restore) send(ctx context.Context, e driver.Effect, info *streamInfo, t
 			begun, err = a.c.transfer(ctx, a.p.Stream, b, a.consumers(), a.halfway(cfg, b))
 		}
 	}
+	if storageWent(err) {
+		if err = a.clear(ctx, e); err == nil {
+			begun, err = a.c.transfer(ctx, a.p.Stream, b, a.consumers(), a.halfway(cfg, b))
+		}
+	}
 	if err != nil {
 		if begun {
 			err = errors.Join(err, a.sweep(ctx, e))
@@ -101,6 +107,13 @@ func (a *restore) send(ctx context.Context, e driver.Effect, info *streamInfo, t
 		return nil, fmt.Errorf("%s: restore stream %s from %s: %w", a.c, a.p.Stream, b.dir, err)
 	}
 	return a.whole(ctx, b, true)
+}
+
+// storageWent: the server took the account's directory away, as its last stream
+// was deleted, while it made this one's in it (nats-server 2.15.2, 1 in 30). It
+// makes a new one at the next attempt.
+func storageWent(err error) bool {
+	return hasCode(err, errRestore) && strings.Contains(err.Error(), "could not create storage directory")
 }
 
 // sweep clears away what failed, so that it can be tried again. After ctx was
