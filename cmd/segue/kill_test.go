@@ -166,12 +166,12 @@ func TestKilledAtAnyBoundaryItEndsAsIfNothingHadHappened(t *testing.T) {
 			slots := make(chan struct{}, 3)
 			for i, point := range points {
 				within := strings.HasPrefix(point, "in ")
+				if within {
+					inside++
+				}
 				// Of those inside an apply or undo a half; of the others a part.
 				if every := map[bool]int{true: 2, false: 8}[within]; !soak.Case(i, every) {
 					continue
-				}
-				if within {
-					inside++
 				}
 				slots <- struct{}{}
 				two.Go(func() {
