@@ -136,18 +136,24 @@ func (b *bench) publish(subject string, n int) {
 
 func (b *bench) ack(c jetstream.Consumer, n int) {
 	b.t.Helper()
-	msgs, err := c.Fetch(n, jetstream.FetchMaxWait(5*time.Second))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for m := range msgs.Messages() {
-		if err := m.DoubleAck(b.t.Context()); err != nil {
-			b.t.Fatal(err)
+	// A consumer that was just made may have no leader for a moment.
+	var last error
+	for deadline := time.Now().Add(10 * time.Second); n > 0 && time.Now().Before(deadline); {
+		msgs, err := c.Fetch(n, jetstream.FetchMaxWait(time.Second))
+		if err != nil {
+			last = err
+			continue
 		}
-		n--
+		for m := range msgs.Messages() {
+			if err := m.DoubleAck(b.t.Context()); err != nil {
+				b.t.Fatal(err)
+			}
+			n--
+		}
+		last = msgs.Error()
 	}
-	if n > 0 || msgs.Error() != nil {
-		b.t.Fatalf("%d messages were not delivered: %v", n, msgs.Error())
+	if n > 0 {
+		b.t.Fatalf("%d messages were not delivered: %v", n, last)
 	}
 }
 
