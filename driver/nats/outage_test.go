@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -27,10 +28,13 @@ func TestOneNodeStopped(t *testing.T) {
 	e := b.effect(p.action())
 
 	n.StopNode(t, n.StreamLeader(p.from))
-	r = healthy.Read(t.Context())
-	wantVerdict(t, r, evidence.Fail)
-	if !strings.Contains(r.Detail, "only 2 of 3 nodes answer") {
-		t.Fatalf("detail %q", r.Detail)
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Second) // who was connected to it hears of nobody for a moment
+	defer cancel()
+	if err := await(soon, func() (bool, error) {
+		r = healthy.Read(t.Context())
+		return r.Verdict == evidence.Fail && strings.Contains(r.Detail, "only 2 of 3 nodes answer"), nil
+	}); err != nil {
+		t.Fatalf("%v: detail %q", err, r.Detail)
 	}
 	old := b.c
 	b.c = connect(t, n)

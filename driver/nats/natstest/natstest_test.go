@@ -18,13 +18,20 @@ func TestClusterServesWithOneNodeStoppedAndTakesItBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.StopNode(t, 2)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a new leader may take its time
-	defer cancel()
-	if _, err := js.Publish(ctx, "s.1", nil, jetstream.WithRetryAttempts(100)); err != nil {
-		t.Fatal(err)
+	// What was sent to the node that went is never answered: ask again.
+	var failed error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, failed = js.Publish(ctx, "s.1", nil, jetstream.WithMsgID("one"), jetstream.WithRetryAttempts(100))
+		if cancel(); failed == nil {
+			break
+		}
+	}
+	if failed != nil {
+		t.Fatal(failed)
 	}
 	n.StartNode(t, 2)
-	info, err := s.Info(ctx)
+	info, err := s.Info(t.Context())
 	if err != nil || info.State.Msgs != 1 {
 		t.Fatalf("state %+v, error %v", info, err)
 	}
