@@ -32,8 +32,10 @@ func TestStreamAndConsumerChecksNameWhatDiffers(t *testing.T) {
 			t.Errorf("%q is not in %q", part, r.Detail)
 		}
 	}
-	r = b.awaits(b.check("nats.consumer", consumer), evidence.Fail)
-	if !strings.Contains(r.Detail, `ack-wait: "15s", expected "1m"`) || !strings.Contains(r.Detail, "pending: 1, expected 0") {
+	r = b.reads(b.check("nats.consumer", consumer), "pending", func(r evidence.Reading) bool {
+		return r.Verdict == evidence.Fail && strings.Contains(r.Detail, "pending: 1, expected 0")
+	})
+	if !strings.Contains(r.Detail, `ack-wait: "15s", expected "1m"`) {
 		t.Errorf("detail %q", r.Detail)
 	}
 	wantVerdict(t, b.check("nats.stream", runbook.Params{"on": "bus", "name": name + "X"}).Read(t.Context()), evidence.Fail)

@@ -210,14 +210,20 @@ func (b *bench) apply(a driver.Action) driver.Effect {
 // awaits reads a check until it gives the verdict.
 func (b *bench) awaits(c driver.Check, v evidence.Verdict) evidence.Reading {
 	b.t.Helper()
+	return b.reads(c, v.String(), func(r evidence.Reading) bool { return r.Verdict == v })
+}
+
+// reads reads a check until its reading is the one that is waited for.
+func (b *bench) reads(c driver.Check, what string, is func(evidence.Reading) bool) evidence.Reading {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 15*time.Second)
 	defer cancel()
 	var r evidence.Reading
 	if err := await(ctx, func() (bool, error) {
 		r = c.Read(ctx)
-		return r.Verdict == v, nil
+		return is(r), nil
 	}); err != nil {
-		b.t.Fatalf("never %s, last %+v", v, r)
+		b.t.Fatalf("never %s, last %+v", what, r)
 	}
 	return r
 }

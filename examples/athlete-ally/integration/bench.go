@@ -156,6 +156,12 @@ func await(ctx context.Context, ask func(ctx context.Context) error) error {
 	})
 }
 
+// toItsEnd is for what writes: an interrupt does not recall what was sent, so its
+// answer is awaited, for a while, to know where it lies.
+func toItsEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), askWithin)
+}
+
 // attempt tries something that takes several steps, and may take all the time
 // there is.
 func attempt(ctx context.Context, try func(ctx context.Context) error) error {

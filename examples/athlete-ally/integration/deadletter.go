@@ -37,6 +37,8 @@ func (p *probe) publish(ctx context.Context, subject, id string, body []byte) (p
 	msg := nats.NewMsg(subject)
 	msg.Data = body
 	msg.Header.Set(nats.MsgIdHdr, id)
+	ctx, done := toItsEnd(ctx)
+	defer done()
 	ack, err := p.publisher.Publish(ctx, msg)
 	if err != nil {
 		return place{}, err

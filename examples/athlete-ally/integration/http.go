@@ -46,6 +46,8 @@ func (p *probe) post(ctx context.Context, k kind, id string, body []byte) (answe
 
 func (p *probe) postSigned(ctx context.Context, k kind, id string, body []byte, signature string) (ans answer, err error) {
 	err = await(ctx, func(ctx context.Context) error {
+		ctx, done := toItsEnd(ctx)
+		defer done()
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.IngestURL+k.path, bytes.NewReader(body))
 		if err != nil {
 			return &finalError{err}
