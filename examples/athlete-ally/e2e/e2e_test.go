@@ -66,7 +66,7 @@ func TestUnderLoad(t *testing.T) {
 		{"troubleshooting", w.troubleshooting}, // while there is no AA_CORE_HOT yet
 		{"a rollback from every step", w.rollbacks},
 		{"guards see real faults", w.guards},
-		{"guards tell of what holds everything up", w.locked},
+		{"guards tell of what holds everything up", long(w.locked)},
 		{"the risk list", w.riskList},
 		{"two runs on one resource", w.twoRuns},
 		{"a runner that was stopped for longer than its lease", w.successor},
