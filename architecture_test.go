@@ -53,6 +53,8 @@ var house = map[string][]string{
 	"console":             {"./", "engine", "evidence", "journal", "report", "runbook", "runner", "secret", "state"},
 	"cmd":                 {"./", "announce", "console/", "driver/", "engine", "evidence", "expr", "journal/", "report", "runbook", "runner", "secret", "state", "view"},
 	"examples/":           {"*"},
+	"driver/haproxy":      {"./", "driver", "driver/edge/", "evidence", "runbook", "state"},
+	"driver/nginx":        {"./", "driver", "driver/edge/", "evidence", "runbook", "secret", "state"},
 	"driver/drivertest":   {"driver", "evidence", "runbook", "state"},
 	"journal/sealed":      {},
 	"journal/journaltest": {"journal"},

@@ -15,8 +15,10 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/driver/edge"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
+	"github.com/segue-run/segue/driver/haproxy"
 	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/postgres"
@@ -29,7 +31,8 @@ import (
 // catalog is what cmd/segue builds in.
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
-	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts())...)
+	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
+		edge.Parts(), haproxy.Parts())...)
 	return c
 }
 

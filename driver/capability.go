@@ -75,6 +75,21 @@ type Numbers interface {
 	Number(ctx context.Context, query string) (value float64, ok bool, err error)
 }
 
+// An Edge is a connection to what splits requests among sides.
+type Edge interface {
+	Conn
+	// Served is how many requests each of these sides has answered, counted
+	// where they passed, and not by what the configuration says.
+	Served(ctx context.Context, sides []string) (Served, error)
+}
+
+// Served are counts that only grow as long as Since stays the same.
+type Served struct {
+	Sides map[string]float64
+	Since string
+	Query string // what was asked, for people
+}
+
 // abilities are what connections may provide, under the words that people are
 // told.
 var abilities = []struct {
@@ -84,6 +99,7 @@ var abilities = []struct {
 	{"messages", reflect.TypeFor[MessageStore]()},
 	{"rows", reflect.TypeFor[RowStore]()},
 	{"numbers", reflect.TypeFor[Numbers]()},
+	{"sides", reflect.TypeFor[Edge]()},
 }
 
 // abilityOf panics on a type that is none, which is a programming error.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/driver/edge"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
+	"github.com/segue-run/segue/driver/haproxy"
 	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/postgres"
@@ -24,5 +26,7 @@ func builtIn() *driver.Catalog {
 	c.Add(exec.Parts()...)
 	c.Add(files.Parts()...)
 	c.Add(host.Parts()...)
+	c.Add(edge.Parts()...)
+	c.Add(haproxy.Parts()...)
 	return c
 }
