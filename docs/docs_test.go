@@ -21,6 +21,7 @@ import (
 	"github.com/segue-run/segue/driver/haproxy"
 	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
+	"github.com/segue-run/segue/driver/nginx"
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
@@ -32,7 +33,7 @@ import (
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
-		edge.Parts(), haproxy.Parts())...)
+		edge.Parts(), haproxy.Parts(), nginx.Parts())...)
 	return c
 }
 

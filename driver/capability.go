@@ -88,6 +88,7 @@ type Served struct {
 	Sides map[string]float64
 	Since string
 	Query string // what was asked, for people
+	Hint  string // what may keep requests from being counted
 }
 
 // abilities are what connections may provide, under the words that people are

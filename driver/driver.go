@@ -107,6 +107,14 @@ type Irreversible interface {
 	Loses() string
 }
 
+// A Costly action says what its change costs those whom the system serves,
+// though nothing goes wrong.
+type Costly interface {
+	Action
+	// Costs is for who reads the plan; "" for nothing.
+	Costs(before, want state.State) string
+}
+
 // A Check is a question to a live system. A measurement that could not be had
 // is Unknown; a health check whose subject cannot be reached is Fail.
 type Check interface {

@@ -21,6 +21,7 @@ type Planned struct {
 	Diff      []state.Change    `json:"diff,omitempty"`
 	NoReturn  bool              `json:"point_of_no_return,omitempty"`
 	Loses     string            `json:"loses,omitempty"`
+	Costs     string            `json:"costs,omitempty"`
 	Resources []driver.Resource `json:"resources"`
 	Error     string            `json:"error,omitempty"`
 	Remedy    string            `json:"remedy,omitempty"`
@@ -90,6 +91,9 @@ func (p *planner) plan(ctx context.Context, def runbook.Step, out *Planned) erro
 	want, err := plan(ctx, a, before, p.world)
 	if err != nil {
 		return err
+	}
+	if costly, ok := a.(driver.Costly); ok {
+		out.Costs = costly.Costs(before, want)
 	}
 	l := loop{r: p.r, key: p.key}
 	from, _ := l.face(before)

@@ -8,6 +8,7 @@ import (
 	"github.com/segue-run/segue/driver/haproxy"
 	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
+	"github.com/segue-run/segue/driver/nginx"
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
@@ -28,5 +29,6 @@ func builtIn() *driver.Catalog {
 	c.Add(host.Parts()...)
 	c.Add(edge.Parts()...)
 	c.Add(haproxy.Parts()...)
+	c.Add(nginx.Parts()...)
 	return c
 }

@@ -70,6 +70,9 @@ func (a *app) printStep(out redacting, s runner.Planned) {
 	for _, c := range s.Diff {
 		fmt.Fprintf(out, "      %s\n", c)
 	}
+	if s.Costs != "" {
+		fmt.Fprintln(out, "      costs: "+s.Costs)
+	}
 	if s.NoReturn {
 		fmt.Fprintln(out, "      point of no return; loses "+s.Loses)
 	}

@@ -155,6 +155,9 @@ func (s *served) look(ctx context.Context, conn driver.Edge) (evidence.Reading, 
 	s.looks = append(s.looks, now)
 	r := s.judge(now.fresh-s.looks[0].fresh, now.all-s.looks[0].all)
 	r.Source, r.Query = fmt.Sprint(conn), counts.Query
+	if now.all == s.looks[0].all && counts.Hint != "" {
+		r.Detail += "; " + counts.Hint
+	}
 	return r, nil
 }
 

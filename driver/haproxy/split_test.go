@@ -62,6 +62,7 @@ func TestSharesAreAsAskedStickyAndMonotone(t *testing.T) {
 	}{
 		{"by header", "req.hdr(X-Robot-Id)", "X-Robot-Id", edgetest.Plain},
 		{"by cookie", "req.cook(robot)", "Cookie", func(k int) string { return fmt.Sprintf("a=b; robot=%d; c=d", k) }},
+		{"by address", "src", "", edgetest.Address},
 		{"by the address that a proxy tells", "req.hdr_ip(X-Forwarded-For)", "X-Forwarded-For", func(k int) string { return fmt.Sprintf("10.1.%d.%d", k/250, k%250) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // (Go's own client repeats in silence what it may.)
 type Client struct {
 	Addr string
+	From string // its own address on the loopback; any if empty
 	conn net.Conn
 	in   *bufio.Reader
 }
@@ -26,7 +27,11 @@ func (c *Client) Do(method, path, body string, header map[string]string) (side, 
 		}
 	}()
 	if c.conn == nil {
-		if c.conn, err = net.Dial("tcp", c.Addr); err != nil {
+		var d net.Dialer
+		if c.From != "" {
+			d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.From)}
+		}
+		if c.conn, err = d.Dial("tcp", c.Addr); err != nil {
 			return "", "", err
 		}
 		c.in = bufio.NewReader(c.conn)

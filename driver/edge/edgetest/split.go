@@ -10,8 +10,12 @@ import (
 // Plain is a client's key as it is.
 func Plain(k int) string { return fmt.Sprintf("client-%d", k) }
 
+// Address is a client's address on the loopback.
+func Address(k int) string { return fmt.Sprintf("127.1.%d.%d", k/250, 1+k%250) }
+
 // Sides asks once as each of n clients, on several connections, and returns
-// which side served which. key is what stands in the header for a client.
+// which side served which. key is what stands in the header for a client; or,
+// where no header is given, the address that it comes from.
 func Sides(t testing.TB, addr string, n int, header string, key func(int) string) map[string]string {
 	t.Helper()
 	out := make(map[string]string, n)
@@ -23,7 +27,12 @@ func Sides(t testing.TB, addr string, n int, header string, key func(int) string
 			c := Client{Addr: addr}
 			defer c.Close()
 			for k := i; k < n; k += connections {
-				side, _, err := c.Do("GET", "/who", "", map[string]string{header: key(k)})
+				ask := map[string]string{header: key(k)}
+				if header == "" {
+					c.Close()
+					c.From, ask = key(k), nil
+				}
+				side, _, err := c.Do("GET", "/who", "", ask)
 				mu.Lock()
 				out[key(k)] = side
 				mu.Unlock()

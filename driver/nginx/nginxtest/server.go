@@ -1,0 +1,123 @@
+// Package nginxtest runs Debian's NGINX for tests: unprivileged, on free
+// loopback ports, in a directory of its own, with two real sides behind it.
+package nginxtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/segue-run/segue/driver/edge/edgetest"
+)
+
+// A Server is an NGINX that includes what Segue writes.
+type Server struct {
+	*edgetest.Program
+	Legacy, New *edgetest.Side
+	Addr        string // where clients come in
+	Control     string // a free port
+	Config      string
+	Segue       string // the directory of Segue's files
+}
+
+// An Option changes the configuration before NGINX starts.
+type Option func(text string) string
+
+// Replacing replaces a part of the configuration.
+func Replacing(old, by string) Option {
+	return func(text string) string {
+		if !strings.Contains(text, old) {
+			panic("nginxtest: the configuration does not hold " + old)
+		}
+		return strings.ReplaceAll(text, old, by)
+	}
+}
+
+// Start runs one until the test ends. It passes all requests to the old side:
+// its configuration does not use the split yet. Use makes it do so.
+func Start(t testing.TB, options ...Option) *Server {
+	t.Helper()
+	s := &Server{
+		Program: edgetest.NewProgram(t),
+		Legacy:  edgetest.NewSide(t, "legacy"), New: edgetest.NewSide(t, "new"),
+		Addr:    "127.0.0.1:" + strconv.Itoa(edgetest.FreePort(t)),
+		Control: "127.0.0.1:" + strconv.Itoa(edgetest.FreePort(t)),
+	}
+	s.Config, s.Segue = filepath.Join(s.Dir, "nginx.conf"), filepath.Join(s.Dir, "segue")
+	s.Write(t, "segue/.keep", "")
+	s.Write(t, "logs/.keep", "")
+	text := fmt.Sprintf(`daemon off;
+worker_processes 2;
+pid %[1]s/nginx.pid;
+error_log %[1]s/logs/error.log;
+events { worker_connections 1024; }
+http {
+    access_log %[1]s/logs/access.log;
+    client_body_temp_path %[1]s/body;
+    proxy_temp_path %[1]s/proxy;
+    fastcgi_temp_path %[1]s/fastcgi;
+    uwsgi_temp_path %[1]s/uwsgi;
+    scgi_temp_path %[1]s/scgi;
+    upstream legacy { server %[2]s; keepalive 32; }
+    upstream new { server %[3]s; keepalive 32; }
+    map $http_upgrade $connection_upgrade { "" ""; default upgrade; }
+    include segue/*.http.conf;
+    server {
+        listen %[4]s;
+        keepalive_requests 100000;
+        include segue/*.server.conf;
+        location / {
+            proxy_pass http://legacy;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_set_header Host $host;
+        }
+    }
+}
+`, s.Dir, s.Legacy.Addr(), s.New.Addr(), s.Addr)
+	for _, o := range options {
+		text = o(text)
+	}
+	s.Write(t, "nginx.conf", text)
+	s.Launch(t)
+	return s
+}
+
+// Split passes requests to the side that the split edge gives.
+var Split = Replacing("proxy_pass http://legacy;", "proxy_pass http://$segue_edge;")
+
+// Launch runs it, again after it was killed.
+func (s *Server) Launch(t testing.TB) {
+	t.Helper()
+	_ = os.Remove(filepath.Join(s.Dir, "nginx.pid"))
+	s.Run(t, func() error {
+		if _, err := os.Stat(filepath.Join(s.Dir, "nginx.pid")); err != nil {
+			return err
+		}
+		return edgetest.Dials("tcp", s.Addr)
+	}, "/usr/sbin/nginx", "-c", s.Config)
+}
+
+// Edit changes the configuration, and does not tell NGINX.
+func (s *Server) Edit(t testing.TB, option Option) {
+	t.Helper()
+	text, err := os.ReadFile(s.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Write(t, "nginx.conf", option(string(text)))
+}
+
+// ErrorLog is what NGINX has complained of.
+func (s *Server) ErrorLog(t testing.TB) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(s.Dir, "logs", "error.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
