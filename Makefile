@@ -77,6 +77,13 @@ bench-decisions: setup ## simulated canaries: how often gate and guard decide wr
 	SEGUE_DECISIONS=$(CURDIR)/dist/decisions.json $(GO) test ./driver/prometheus -run '^TestDecisions$$' -count 1 -timeout 0 -v
 	@$(GO) run ./script/decisions dist/decisions.json
 
+.PHONY: bench-edge
+bench-edge: setup ## how soon NGINX and HAProxy serve a new share, what fails meanwhile, and what a shadow costs: about 4 minutes
+	mkdir -p dist
+	rm -f dist/edge.json
+	SEGUE_EDGE_BENCH=$(CURDIR)/dist/edge.json $(GO) test ./driver/edge/e2e -run '^TestBenchEdge$$' -count 1 -timeout 20m
+	@$(GO) run ./script/edge dist/edge.json
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist

@@ -71,7 +71,7 @@ verified, 4 waiting for a person, 5 rolled back but unverified.`,
 		}
 	}
 	add("write", a.lintCommand(), a.planCommand(), a.checkCommand(), a.schemaCommand(), a.kindsCommand(), a.exportCommand())
-	add("run", a.runCommand())
+	add("run", a.runCommand(), a.teeCommand())
 	add("say", a.signalCommands()...)
 	add("read", a.readCommands()...)
 	return root

@@ -21,4 +21,6 @@ import "github.com/segue-run/segue/driver"
 const kind = "nginx"
 
 // Parts are what this driver brings to the catalog.
-func Parts() []driver.Part { return []driver.Part{connection(), splitAction()} }
+func Parts() []driver.Part {
+	return []driver.Part{connection(), splitAction(), websocketAction(), shadowAction()}
+}

@@ -24,12 +24,14 @@ type settings struct {
 	Version int    `json:"version"` // of how files follow from settings
 	Name    string `json:"name"`
 	Way     string `json:"way"`
-	By      string `json:"by"` // the key: address, header NAME or cookie NAME
+	By      string `json:"by"` // the key: address, header NAME, cookie NAME, or request: each by itself
 	New     string `json:"new-side"`
 	Old     string `json:"old-side"`
 	Share   string `json:"share,omitempty"` // by reload; else a link says it
 	Path    string `json:"path,omitempty"`  // of WebSockets
 	Idle    string `json:"idle,omitempty"`  // how long a WebSocket may say nothing
+	Tee     string `json:"tee,omitempty"`   // where a shadow's copies go
+	Unsafe  bool   `json:"unsafe,omitempty"`
 	Control string `json:"control"`
 	Log     string `json:"log"`
 }
@@ -91,6 +93,8 @@ func (s settings) key() string {
 		return "$http_" + strings.ReplaceAll(strings.ToLower(name), "-", "_")
 	case "cookie":
 		return "$cookie_" + name
+	case byRequest:
+		return "$request_id"
 	}
 	return ""
 }
@@ -120,8 +124,12 @@ func (s settings) httpFile(shares string) []byte {
 	if s.Path != "" {
 		fmt.Fprintf(&b, "map $http_upgrade %s_connection {\n    \"\" close;\n    default upgrade;\n}\n", v)
 	}
-	fmt.Fprintf(&b, "map $proxy_host %s_counted {\n    %s 1;\n    %s 1;\n    default 0;\n}\n", v, s.New, s.Old)
-	fmt.Fprintf(&b, "log_format segue_%s '$msec $proxy_host $status';\naccess_log %s segue_%s buffer=16k flush=1s if=%s_counted;\n", s.Name, s.Log, s.Name, v)
+	if s.Tee != "" {
+		fmt.Fprintf(&b, "upstream segue_%s_tee {\n    server %s max_fails=0;\n    keepalive 32;\n}\n", s.Name, s.Tee)
+	} else {
+		fmt.Fprintf(&b, "map $proxy_host %s_counted {\n    %s 1;\n    %s 1;\n    default 0;\n}\n", v, s.New, s.Old)
+		fmt.Fprintf(&b, "log_format segue_%s '$msec $proxy_host $status';\naccess_log %s segue_%s buffer=16k flush=1s if=%s_counted;\n", s.Name, s.Log, s.Name, v)
+	}
 	fmt.Fprintf(&b, "server {\n    listen %s;\n    server_name %s;\n    access_log off;\n    open_file_cache off;\n    default_type text/plain;\n", s.Control, hostOf(s.Name))
 	b.WriteString(indent(s.decision(shares)))
 	fmt.Fprintf(&b, "    location = /split {\n        return 200 \"segue %s %s %s_coarse %s_fine %s\\n\";\n    }\n    location / {\n        return 404;\n    }\n}\n", s.Name, s.generation(), v, v, v)
@@ -174,7 +182,7 @@ func (s settings) serverFile(shares string) []byte {
 	if body == "" {
 		body = "# The share stands in the other file.\n"
 	}
-	return s.sealed(body + s.location())
+	return s.sealed(body + s.location() + s.mirror())
 }
 
 // location serves the WebSockets of a path.
@@ -196,6 +204,48 @@ func (s settings) location() string {
     proxy_buffering off;
 }
 `, s.Path, s.Name, s.Name, s.Idle, s.Idle)
+}
+
+// byRequest takes each request by itself, where nobody is to be kept together.
+const byRequest = "request"
+
+// mirror gives a copy of a request to the tee. Its times are short: NGINX holds
+// a client's next request until the copy is answered, and the tee answers at
+// once or is not there.
+func (s settings) mirror() string {
+	if s.Tee == "" {
+		return ""
+	}
+	methods, body := "GET|HEAD|OPTIONS", "off"
+	if s.Unsafe {
+		methods, body = "[A-Z]+", "on"
+	}
+	return fmt.Sprintf(`mirror /segue_%[1]s_mirror;
+mirror_request_body %[4]s;
+location = /segue_%[1]s_mirror {
+    internal;
+    access_log off;
+    if ($segue_%[1]s != %[2]s) {
+        return 204;
+    }
+    if ($request_method !~ "^(%[3]s)$") {
+        return 204;
+    }
+    if ($http_upgrade) {
+        return 204;
+    }
+    proxy_pass http://segue_%[1]s_tee$request_uri;
+    proxy_http_version 1.1;
+    proxy_pass_request_body %[4]s;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+%[5]s    proxy_connect_timeout 50ms;
+    proxy_send_timeout 50ms;
+    proxy_read_timeout 50ms;
+    proxy_ignore_client_abort on;
+}
+`, s.Name, s.New, methods, body, map[bool]string{false: "    proxy_set_header Content-Length \"\";\n"}[s.Unsafe])
 }
 
 func indent(text string) string {

@@ -99,12 +99,12 @@ func (a *split) fits(d *dump) error {
 	if !a.conn.includes(d, p.http) {
 		return a.conn.refused("its configuration does not include "+p.http, fmt.Sprintf("write `include %s/*.http.conf;` into its http block", a.conn.dir))
 	}
-	if (a.settings.Way == byFiles || a.settings.Path != "") && !a.conn.includes(d, p.server) {
+	if (a.settings.Way == byFiles || a.settings.Path != "" || a.settings.Tee != "") && !a.conn.includes(d, p.server) {
 		return a.conn.refused("its configuration does not include "+p.server, fmt.Sprintf("write `include %s/*.server.conf;` into the server block that is to be split, or take way: reload", a.conn.dir))
 	}
 	all := d.upstreams()
 	for _, side := range []string{a.p.NewSide, a.p.OldSide} {
-		if !slices.Contains(all, side) {
+		if a.settings.Tee == "" && !slices.Contains(all, side) {
 			return a.conn.refused("its configuration has no upstream "+side, "name one that it has: "+strings.Join(all, ", "))
 		}
 	}

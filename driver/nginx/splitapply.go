@@ -68,7 +68,7 @@ func (a *split) forward(ctx context.Context, e driver.Effect, s settings, share 
 	if err != nil {
 		return err
 	}
-	if d != nil && share > 0 && s.Path == "" && !strings.Contains(d.without(a.conn.dir), "segue_"+a.p.Name) {
+	if d != nil && share > 0 && s.Path == "" && s.Tee == "" && !strings.Contains(d.without(a.conn.dir), "segue_"+a.p.Name) {
 		return a.conn.refused("nothing in its configuration uses $segue_"+a.p.Name+", so that a share would change nothing", fmt.Sprintf("set new: 0%% first, then write `proxy_pass http://$segue_%s;` where requests are passed on, and reload", a.p.Name))
 	}
 	if silent != nil {

@@ -86,6 +86,17 @@ func (a *split) away(ctx context.Context, e driver.Effect) error {
 		return err
 	}
 	p := a.conn.paths(a.p.Name)
+	if s.Tee != "" { // off is off; taking the files out would cost a reload
+		if err := a.back(ctx, e.Mine, s, 0); err != nil {
+			return err
+		}
+		return &driver.Kept{
+			What:   fmt.Sprintf("the files of shadow %s, at 0%%", a.p.Name),
+			Cost:   "to take them out of NGINX is a reload, which resets connections, and at 0% nothing is mirrored",
+			Hint:   fmt.Sprintf("remove %s/%s.* before the next reload", a.conn.dir, a.p.Name),
+			Fields: map[string][]string{a.resource.ID: {"*"}},
+		}
+	}
 	needed, err := a.needed(ctx, p)
 	if err != nil {
 		return err

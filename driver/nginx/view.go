@@ -19,6 +19,8 @@ type view struct {
 	OldSide *string `json:"old-side"`
 	Path    *string `json:"path"`
 	Idle    *string `json:"idle"`
+	Tee     *string `json:"tee"`
+	Unsafe  *bool   `json:"unsafe-methods"`
 	Control *string `json:"control"`
 	Log     *string `json:"log"`
 	Files   *string `json:"files"`   // whole, or what is wrong with them
@@ -34,6 +36,9 @@ func viewOf(s settings, share edge.Share, serving string) view {
 	}
 	if s.Path != "" {
 		v.Path, v.Idle = &s.Path, &s.Idle
+	}
+	if s.Tee != "" {
+		v.Tee, v.Unsafe = &s.Tee, &s.Unsafe
 	}
 	if serving != "" {
 		v.Serving = &serving
@@ -52,6 +57,9 @@ func (v view) settings(name string) (s settings, share edge.Share, there bool, e
 	s = settings{Version: version, Name: name, Way: *v.Way, By: *v.By, New: *v.NewSide, Old: *v.OldSide, Control: *v.Control, Log: *v.Log}
 	if v.Path != nil && v.Idle != nil {
 		s.Path, s.Idle = *v.Path, *v.Idle
+	}
+	if v.Tee != nil && v.Unsafe != nil {
+		s.Tee, s.Unsafe = *v.Tee, *v.Unsafe
 	}
 	if s.Way == byReload {
 		s.Share = share.String()

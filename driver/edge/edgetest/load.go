@@ -164,3 +164,33 @@ func (l *Load) conversation(header map[string]string) error {
 	}
 	return c.Close(websocket.StatusNormalClosure, "")
 }
+
+// OpenSockets opens n WebSockets and leaves them open until the test ends. The
+// function that it returns asks on each who serves it.
+func OpenSockets(t testing.TB, addr, header string, n int) (served func(by string)) {
+	t.Helper()
+	var all []*websocket.Conn
+	for i := range n {
+		opts := &websocket.DialOptions{HTTPHeader: map[string][]string{}}
+		opts.HTTPHeader.Set(header, Plain(i))
+		c, _, err := websocket.Dial(t.Context(), "ws://"+addr+"/ws", opts) //nolint:bodyclose // it has none
+		if err != nil {
+			t.Fatalf("socket %d: %v", i, err)
+		}
+		t.Cleanup(func() { _ = c.CloseNow() })
+		all = append(all, c)
+	}
+	served = func(by string) {
+		t.Helper()
+		for i, c := range all {
+			if err := c.Write(t.Context(), websocket.MessageText, []byte("who")); err != nil {
+				t.Fatalf("socket %d: %v", i, err)
+			}
+			_, answer, err := c.Read(t.Context())
+			if err != nil || string(answer) != by+" who" {
+				t.Errorf("socket %d: %q, %v; want an answer of %s", i, answer, err, by)
+			}
+		}
+	}
+	return served
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -16,6 +17,7 @@ import (
 type Side struct {
 	Name string
 	*httptest.Server
+	Takes  atomic.Int64 // how long an answer takes, in nanoseconds
 	Served atomic.Int64 // requests, WebSockets among them
 	Open   atomic.Int64 // WebSockets
 }
@@ -45,6 +47,9 @@ func (s *Side) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
+	}
+	if d := time.Duration(s.Takes.Load()); d > 0 {
+		<-time.After(d)
 	}
 	_, _ = io.WriteString(w, s.Name+" "+r.Method+" "+string(body))
 }
