@@ -38,18 +38,17 @@ of its own, so that it outlives a run.`,
 	f.DurationVar(&o.Timeout, "timeout", 5*time.Second, "how long one replay may take")
 	f.Int64Var(&o.Body, "body", 1<<20, "how many bytes a body may have")
 	f.BoolVar(&o.Unsafe, "unsafe-methods", false, "also replay methods that change something")
-	_ = cmd.MarkFlagRequired("to")
 	return cmd
 }
 
 func (a *app) serveTee(ctx context.Context, listen, status string, o tee.Options) error {
 	t, err := tee.New(o)
 	if err != nil {
-		return err
+		return usage(fmt.Errorf("--to: %w", err))
 	}
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		return fmt.Errorf("tee: %q is no address of the loopback, and copies are for this machine's NGINX alone: write 127.0.0.1:8998", listen)
+		return usage(fmt.Errorf("--listen: %q is no address of the loopback, and copies are for this machine's NGINX alone: write 127.0.0.1:8998", listen))
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", t.Metrics)

@@ -60,7 +60,19 @@ func (p paths) build(share edge.Share) error {
 			return err
 		}
 	}
-	return errors.Join(edge.SyncDir(dir), edge.SyncDir(p.shares), edge.SyncDir(filepath.Dir(p.shares)))
+	return nil
+}
+
+// last makes on the disk what build and point made. It comes after them, for a
+// share is to be served soon: should the power fail before, buckets are missing
+// from the new side, and the step is seen not to have been carried out.
+func (p paths) last(share edge.Share) error {
+	dir := filepath.Join(p.shares, strconv.Itoa(int(share)))
+	errs := []error{edge.SyncDir(filepath.Join(p.shares, allParts)), edge.SyncDir(dir), edge.SyncDir(p.shares), edge.SyncDir(filepath.Dir(p.shares))}
+	if fine := int(share) % 100; fine > 0 {
+		errs = append(errs, edge.SyncDir(filepath.Join(dir, part(int(share)/100))))
+	}
+	return errors.Join(errs...)
 }
 
 func isLink(path string) bool {
@@ -96,7 +108,7 @@ func fill(dir string, n int) error {
 			return err
 		}
 	}
-	return edge.SyncDir(dir)
+	return nil
 }
 
 // makeDir makes a directory that NGINX's workers can look into, whatever umask
@@ -186,10 +198,7 @@ func (p paths) point(s edge.Share) error {
 	if err := os.Symlink(p.target(s), next); err != nil {
 		return err
 	}
-	if err := os.Rename(next, p.link); err != nil {
-		return err
-	}
-	return edge.SyncDir(filepath.Dir(p.link))
+	return os.Rename(next, p.link)
 }
 
 // remove takes all files of the split away.

@@ -119,6 +119,9 @@ func (a *split) point(ctx context.Context, mine func() error, s settings, share 
 	if err := p.point(share); err != nil {
 		return fmt.Errorf("%s: the link to the share: %w", a.resource.Name, err)
 	}
+	if err := p.last(share); err != nil {
+		return fmt.Errorf("%s: sync the share: %w", a.resource.Name, err)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/edge/edgetest"
 	"github.com/segue-run/segue/driver/haproxy"
 	"github.com/segue-run/segue/driver/haproxy/haproxytest"
@@ -42,13 +43,13 @@ func TestBenchEdge(t *testing.T) {
 	var bare, split, runtime []time.Duration
 	s := splitting(t)
 	for range runs {
-		split = append(split, untilServed(t, s.Addr, func() { apply(t, nginxSplit(t, s, 100)) }, "new"))
+		split = append(split, untilServed(t, s.Addr, ready(t, nginxSplit(t, s, 100)), "new"))
 		apply(t, nginxSplit(t, s, 0))
 		bare = append(bare, bareReload(t))
 	}
 	h := haproxytest.Start(t, byHeader)
 	for range runs {
-		runtime = append(runtime, untilServed(t, h.Addr, func() { apply(t, haproxySplit(t, h, 100)) }, "new"))
+		runtime = append(runtime, untilServed(t, h.Addr, ready(t, haproxySplit(t, h, 100)), "new"))
 		apply(t, haproxySplit(t, h, 0))
 	}
 	r.ReloadMS, r.SplitMS, r.HAProxyMS = ms(median(bare)), ms(median(split)), ms(median(runtime))
@@ -72,6 +73,17 @@ func TestBenchEdge(t *testing.T) {
 
 func byHeader(file string) string {
 	return haproxy.Lines(file, "req.hdr("+keyHeader+")", "new", "legacy")
+}
+
+// ready has the intent of a step, as a run has before it applies.
+func ready(t testing.TB, a driver.Action) func() {
+	t.Helper()
+	e := intend(t, a)
+	return func() {
+		if _, err := a.Apply(t.Context(), e); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
