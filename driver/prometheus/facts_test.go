@@ -17,6 +17,7 @@ import (
 type clocked struct {
 	now  time.Time
 	rows map[string]float64 // by the text of a series
+	back time.Duration      // how far the last look went
 	err  error
 }
 
@@ -42,7 +43,8 @@ func (c *clocked) all() []series {
 	return out
 }
 
-func (c *clocked) raw(_ context.Context, _ time.Duration, selectors ...selector) ([][]series, error) {
+func (c *clocked) raw(_ context.Context, back time.Duration, selectors ...selector) ([][]series, error) {
+	c.back = back
 	out := make([][]series, len(selectors))
 	for i, s := range selectors {
 		out[i] = s.pick(c.all())
@@ -226,6 +228,25 @@ func TestARestartOfTheWatchedThingBeginsTheEvidenceAnew(t *testing.T) {
 	}
 }
 
+// A phase that did not ask for weeks left no samples that could be had; what
+// was counted before it is of another time.
+func TestAfterWeeksWithoutALookTheEvidenceBeginsAnew(t *testing.T) {
+	c := newClocked()
+	r := sure(t, c, 1, 95)
+	c.pass(0, 0, 500)
+	r.Read(t.Context())
+	c.pass(24*time.Hour, 0, 10_000)
+	if got := r.Read(t.Context()); got.Verdict != evidence.Pass || got.Samples != 10_000 || c.back > 25*time.Hour {
+		t.Errorf("after a day: %+v, looked %s back", got, c.back)
+	}
+	c.pass(14*24*time.Hour, 5000, 10_000)
+	if got := r.Read(t.Context()); got.Verdict != evidence.Unknown || got.Samples != 0 || c.back > time.Hour {
+		t.Errorf("after a fortnight: %+v, looked %s back", got, c.back)
+	}
+	c.pass(time.Minute, 0, 1000)
+	wants(t, r.Read(t.Context()), evidence.Pass, evidence.Pass, "")
+}
+
 // A gate looks at every tick; a scrape that is missed, read twice or cut
 // otherwise changes nothing of the final statistic.
 func TestMissedAndRepeatedScrapesChangeNothing(t *testing.T) {
@@ -259,8 +280,10 @@ func TestFromBreachToVerdictInSeconds(t *testing.T) {
 	r := sure(t, c, 1, 95)
 	c.pass(0, 0, 0)
 	r.Read(t.Context())
-	c.pass(14*24*time.Hour, 0, 14*24*3600*100)
-	wants(t, r.Read(t.Context()), evidence.Pass, evidence.Pass, "")
+	for range 14 {
+		c.pass(24*time.Hour, 0, 24*3600*100)
+		wants(t, r.Read(t.Context()), evidence.Pass, evidence.Pass, "")
+	}
 	for s := 1; s <= 10; s++ {
 		c.pass(time.Second, 5, 100)
 		if got := r.Read(t.Context()); got.Recently() == evidence.Fail {
