@@ -21,6 +21,8 @@ type Hold struct {
 	// comes: traffic that has died holds nothing.
 	Quiet time.Duration `json:"quiet,omitempty"`
 	Seen  Counts        `json:"seen,omitzero"`
+	// Instance is which one of the watched thing has held.
+	Instance string `json:"instance,omitempty"`
 }
 
 // Next is the clock after a reading. Fail resets it; unknown freezes it, and
@@ -32,10 +34,13 @@ func (h Hold) Next(r Reading, every, maxGap time.Duration) Hold {
 	if r.Tally != nil {
 		h, verdict = h.soaked(r)
 	}
+	if r.Instance != "" && r.Instance != h.Instance {
+		h = Hold{Soak: h.Soak, Instance: r.Instance}
+	}
 	switch verdict {
 	case Pass:
 		if !h.UnknownSince.IsZero() && r.At.Sub(h.UnknownSince) > maxGap {
-			h = Hold{Soak: h.Soak}
+			h = Hold{Soak: h.Soak, Instance: h.Instance}
 		}
 		if !h.Last.IsZero() {
 			h.Quiet += min(max(r.At.Sub(h.Last), 0), 2*every)
@@ -48,7 +53,7 @@ func (h Hold) Next(r Reading, every, maxGap time.Duration) Hold {
 		h.Last, h.UnknownSince = r.At, time.Time{}
 		h.Passes++
 	case Fail:
-		h = Hold{Soak: h.Soak}
+		h = Hold{Soak: h.Soak, Instance: h.Instance}
 	default:
 		if h.UnknownSince.IsZero() {
 			h.UnknownSince = r.At

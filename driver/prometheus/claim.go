@@ -12,7 +12,7 @@ import (
 type claimParams struct {
 	Confidence   *runbook.Percent `param:"confidence" doc:"How sure it must be, as in 95%: it passes when the share is proven to be below the bound, fails when it is proven to be above, and is unknown between. Without it ratio is a plain threshold; the others take 95%. The proof holds however often it is looked at. Gates judge over their own time, guards by recent evidence."`
 	FalseAlarmIn time.Duration    `param:"false-alarm-in" doc:"With a confidence: how much watching there is, at least and on average, to an alarm of a guard without a cause." default:"90d"`
-	OnRestart    string           `param:"on-restart" enum:"anew|go-on" doc:"With a confidence: when the counters begin again, as what is watched has restarted, the evidence begins anew, or goes on." default:"anew"`
+	OnRestart    string           `param:"on-restart" enum:"anew|go-on" doc:"When the counters begin again, as what is watched has restarted, the evidence and a gate's clock begin anew, or go on." default:"anew"`
 }
 
 func (p claimParams) validate() error {
@@ -23,11 +23,11 @@ func (p claimParams) validate() error {
 		return &runbook.FieldError{Field: "false-alarm-in", Problem: "a time is not negative", Remedy: "write 90d"}
 	case p.Confidence == nil && p.FalseAlarmIn > 0:
 		return &runbook.FieldError{Field: "false-alarm-in", Problem: "without a confidence nothing is tested", Remedy: "give a confidence too, such as 95%"}
-	case p.Confidence == nil && p.OnRestart != "":
-		return &runbook.FieldError{Field: "on-restart", Problem: "without a confidence nothing is tested", Remedy: "give a confidence too, such as 95%"}
 	}
 	return nil
 }
+
+func (p claimParams) goesOn() bool { return p.OnRestart == "go-on" }
 
 // always is for a check that cannot but prove: where it is not said how sure it
 // must be, it takes 95 %.
@@ -58,7 +58,7 @@ func newProof(claim evidence.Claim, p claimParams, of counterParams) *proof {
 		p.FalseAlarmIn = evidence.FalseAlarmIn
 	}
 	claim.Confidence, claim.Min = float64(*p.always().Confidence)/100, of.MinSamples
-	return &proof{claim: claim, level: evidence.Level(p.FalseAlarmIn), goesOn: p.OnRestart == "go-on", maxAge: of.MaxAge}
+	return &proof{claim: claim, level: evidence.Level(p.FalseAlarmIn), goesOn: p.goesOn(), maxAge: of.MaxAge}
 }
 
 // add takes what came to the counts; the first time they only begin. When what

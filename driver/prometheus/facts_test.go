@@ -228,6 +228,40 @@ func TestARestartOfTheWatchedThingBeginsTheEvidenceAnew(t *testing.T) {
 	}
 }
 
+// A plain threshold has a gate's clock too.
+func TestAPlainShareBeginsAnewWhenTheWatchedThingRestarts(t *testing.T) {
+	for mode, want := range map[string]struct {
+		samples int64
+		anew    bool
+	}{"": {100, true}, "anew": {100, true}, "go-on": {10_100, false}} {
+		c := newClocked()
+		p := ratioParams{Bad: "bad_total", Total: "all_total", Below: 1}
+		p.On, p.OnRestart = "prom", mode
+		if err := p.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := newRatio(c, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.now = func() time.Time { return c.now }
+		c.pass(0, 0, 500)
+		r.Read(t.Context())
+		c.pass(time.Minute, 0, 10_000)
+		before := r.Read(t.Context())
+		c.rows["bad_total"], c.rows["all_total"] = 0, 0
+		c.pass(time.Minute, 0, 100)
+		got := r.Read(t.Context())
+		if before.Instance != "" || got.Verdict != evidence.Pass || got.Samples != want.samples || (got.Instance != "") != want.anew {
+			t.Errorf("%q: %+v, want %+v", mode, got, want)
+		}
+		c.pass(time.Minute, 0, 100)
+		if again := r.Read(t.Context()); again.Instance != got.Instance {
+			t.Errorf("%q: another instance without a restart: %s and %s", mode, got.Instance, again.Instance)
+		}
+	}
+}
+
 // A phase that did not ask for weeks left no samples that could be had; what
 // was counted before it is of another time.
 func TestAfterWeeksWithoutALookTheEvidenceBeginsAnew(t *testing.T) {

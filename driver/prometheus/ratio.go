@@ -48,6 +48,7 @@ type ratio struct {
 	looks     looks
 	proof     *proof // with a confidence
 	firstLook time.Time
+	restarted time.Time // when the counters were last seen to begin again
 }
 
 func ratioCheck() driver.Part {
@@ -88,6 +89,9 @@ func (r *ratio) take(ctx context.Context, s span) string {
 	if more.first {
 		r.firstLook, r.looks = s.now, looks{window: r.p.Window}
 	}
+	if more.restarted && r.proof == nil && !r.p.goesOn() {
+		r.restarted, r.firstLook, r.looks = s.now, s.now, looks{window: r.p.Window}
+	}
 	if r.proof != nil {
 		r.proof.add(s.now, evidence.Counts{Bad: more.bad, Total: more.total}, more.first, more.restarted)
 	} else {
@@ -117,6 +121,9 @@ func (r *ratio) judge(now time.Time) evidence.Reading {
 		out = evidence.Failed(value, "", fmt.Sprintf("%g of %g went wrong", sum.bad, sum.total))
 	default:
 		out = evidence.Passed(value, "")
+	}
+	if !r.restarted.IsZero() {
+		out.Instance = "since " + r.restarted.UTC().Format(time.RFC3339Nano)
 	}
 	out.Samples = int64(sum.total)
 	out.Raw, _ = json.Marshal(map[string]float64{"bad": sum.bad, "total": sum.total}) //nolint:errchkjson // finite numbers

@@ -235,6 +235,7 @@ func TestRatioOnPrometheusAndOnAPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := ratioParams{Bad: `msgs_total{result="dlq"}`, Total: "msgs_total", Below: 10}
+	p.OnRestart = "go-on"
 	prom.set(`msgs_total{result="success"}`, 1000)
 	shows(t, s, "sum(msgs_total)", 1000)
 	viaProm, err := newRatio(s, p)
