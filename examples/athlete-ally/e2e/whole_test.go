@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ func later(more ...string) []string {
 // of the workers, and what it leaves.
 func (w *world) whole(t *testing.T) {
 	w.announced(t)
+	w.steady(t)
 	r := w.begin(t, runbookFile(), later("run-tests=true", "core-soak=8s")...)
 	r.until("phase 1", is(func(ev engine.PhaseStarted) bool { return ev.Phase == "vendor" }))
 	w.statusUpdate(t, r, "vendor")
@@ -52,6 +55,26 @@ func (w *world) whole(t *testing.T) {
 	w.healthyAfterwards(t)
 	w.checkboxes(t, r)
 	w.noWayBack(t, r)
+}
+
+// steady waits for rates that the baseline can be of: where the load has only
+// just begun, or Prometheus has, their window is half empty.
+func (w *world) steady(t *testing.T) {
+	full := func(query string, of float64) bool {
+		var answer struct {
+			Data struct{ Result []struct{ Value [2]any } }
+		}
+		decode(t, w.get(t, w.sys.Env.PrometheusURL+"/api/v1/query?query="+url.QueryEscape(query)), &answer)
+		if len(answer.Data.Result) != 1 {
+			return false
+		}
+		text, _ := answer.Data.Result[0].Value[1].(string)
+		v, err := strconv.ParseFloat(text, 64)
+		return err == nil && v > 0.8*of*rate/100
+	}
+	await(t, 40*time.Second, "the whole load in the rates of Prometheus", func() bool { // of 100: HRV, and HTTP
+		return full(`sum(rate(normalize_hrv_messages_total{result="success"}[5s]))`, 54) && full("sum(rate(ingest_requests_total[5s]))", 62)
+	})
 }
 
 // healthyAfterwards: the doctor finds nothing, and the checks of the final
