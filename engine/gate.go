@@ -73,7 +73,7 @@ func waitHold(g *runbook.Gate, name string, clock evidence.Hold, c *Check, since
 	w.Held, w.Needs = clock.Held, g.For
 	w.Earliest = now.Add(left)
 	if !clock.Last.IsZero() {
-		w.Earliest = clock.Last.Add(left)
+		w.Earliest = clock.Last.Add(max(left-clock.Quiet, 0))
 	}
 	if c == nil {
 		return w
