@@ -87,7 +87,7 @@ func waitHold(g *runbook.Gate, name string, clock evidence.Hold, c *Check, since
 		if clock.Quiet > 2*g.Every {
 			w.Missing += fmt.Sprintf(", %s of it as soon as something comes", min(clock.Quiet, left).Round(time.Millisecond))
 		}
-	case r.Tally == nil || r.Tally.Recent != evidence.Pass:
+	case p == nil || r.Tally == nil || r.Tally.Recent != evidence.Pass:
 		if !r.At.Before(since) {
 			what := "an answer"
 			if r.Verdict == evidence.Fail {
