@@ -72,6 +72,7 @@ func (w *world) afterwards(t *testing.T) {
 // atTheEnd: the deletion waits for its approval, and a node is lost: a person
 // decides.
 func (w *world) atTheEnd(t *testing.T) {
+	w.steady(t)
 	r := w.begin(t, runbookFile(), later("bus-fails-for=2s")...)
 	r.leave("delete-athlete-ally-events")
 	r.until("the backup", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/back-the-database-up" }))
