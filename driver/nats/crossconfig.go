@@ -104,7 +104,9 @@ func sourceList(cfg config) []string {
 	return sorted(out)
 }
 
-func copying(stream string, patterns []string) string { return stream + ": " + quoted(sorted(patterns)) }
+func copying(stream string, patterns []string) string {
+	return stream + ": " + quoted(sorted(patterns))
+}
 
 // dropSource takes away the sourcing of the space from a stream.
 func (x *crossing) dropSource(cfg config, from string) {

@@ -3,7 +3,6 @@ package nats
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/segue-run/segue/driver/nats/relay"
 )
@@ -17,7 +16,7 @@ const countable = 200_000
 // published speaks of.
 func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, published map[string]uint64, until uint64) error {
 	l.Ledger = ledger
-	old, copies, taken, err := x.compared(ctx, l, until)
+	old, copies, taken, err := x.compared(ctx, l, ledger, until)
 	if err != nil {
 		return err
 	}
@@ -49,100 +48,38 @@ func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, publi
 // compared counts what the giver had to give and what the taker has of it, nil
 // where they are too many or cannot be told apart, and what the taker has taken
 // itself up to a sequence. Both may let go of messages meanwhile: it looks again.
-func (x *crossing) compared(ctx context.Context, l *leg, until uint64) (old, copies, taken map[string]uint64, err error) {
-	count := x.taken
-	if l.Since > 0 {
-		count = x.takenSince
+func (x *crossing) compared(ctx context.Context, l *leg, ledger *relay.Ledger, until uint64) (old, copies, taken map[string]uint64, err error) {
+	if l.Since == 0 {
+		if old, err = x.toCopy(ctx, l); err == nil {
+			copies, taken, err = x.taken(ctx, l, old, until)
+		}
+		return old, copies, taken, err
 	}
 	for range audits {
-		if old, err = x.toCopy(ctx, l); err != nil {
+		if old, copies, taken, ledger.Known, err = x.compareSince(ctx, l, until); err != nil {
 			return nil, nil, nil, err
 		}
-		if copies, taken, err = count(ctx, l, old, until); err != nil {
-			return nil, nil, nil, err
-		}
-		if old == nil || copies == nil || equalCounts(copies, old) {
+		if old == nil || equalCounts(copies, old) {
 			break
 		}
 	}
 	return old, copies, taken, nil
 }
 
-// toCopy counts the giver's messages that the taker had to copy, but for those
-// whose copies its limits have let go of; nil when they are too many to count.
+// toCopy counts the giver's messages that the taker had to copy; nil when they
+// are too many to count.
 func (x *crossing) toCopy(ctx context.Context, l *leg) (map[string]uint64, error) {
-	from := l.Start
-	if l.Since > 0 {
-		first, err := x.firstCopy(ctx, l.Since)
-		if err != nil {
-			return nil, err
-		}
-		from = max(from, first)
-	}
 	switch {
-	case from <= max(l.First, 1):
+	case l.Start <= max(l.First, 1):
 		return x.counts(ctx, x.giver)
-	case l.End >= from && l.End-from > countable:
+	case l.End >= l.Start && l.End-l.Start > countable:
 		return nil, nil
 	}
-	have, err := tail(ctx, x.c.nc, x.giver, x.space, from, l.End)
+	have, err := tail(ctx, x.c.nc, x.giver, x.space, l.Start, l.End)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", x.c, err)
 	}
 	return tally(have, 0), nil
-}
-
-// firstCopy is the giver's message whose copy is the first that the taker still
-// has, if its limits have let go of earlier ones; else 0. With all of them gone
-// it is beyond the giver's last.
-func (x *crossing) firstCopy(ctx context.Context, since uint64) (uint64, error) {
-	taker, err := x.c.stream(ctx, x.taker)
-	if err != nil || taker == nil || taker.State.FirstSeq <= since {
-		return 0, err
-	}
-	first := uint64(math.MaxUint64)
-	for _, pattern := range x.space {
-		m, err := x.c.message(ctx, x.taker, map[string]any{"seq": taker.State.FirstSeq, "next_by_subj": pattern})
-		if err != nil {
-			return 0, err
-		}
-		if m == nil {
-			continue
-		}
-		if from, seq := sourceOf(m.header(sourceHeader)); from == x.giver {
-			first = min(first, seq)
-		}
-	}
-	return first, nil
-}
-
-// takenSince counts copies one by one.
-func (x *crossing) takenSince(ctx context.Context, l *leg, old map[string]uint64, until uint64) (copies, taken map[string]uint64, err error) {
-	last, err := x.last(ctx, x.taker)
-	if err != nil {
-		return nil, nil, err
-	}
-	from := l.Since
-	if old == nil || last > from && last-from > countable {
-		from, old = l.Before+1, nil
-	}
-	have, err := tail(ctx, x.c.nc, x.taker, x.space, min(from, l.Before+1), last)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", x.c, err)
-	}
-	var copied, own []relay.Stored
-	for _, m := range have {
-		switch {
-		case m.Source == x.giver:
-			copied = append(copied, m)
-		case m.Seq > l.Before:
-			own = append(own, m)
-		}
-	}
-	if old == nil {
-		return nil, tally(own, until), nil
-	}
-	return tally(copied, 0), tally(own, until), nil
 }
 
 // tally counts messages by subject, up to a sequence; 0: all.

@@ -78,7 +78,7 @@ func (h *handover) back(mine func() error) *crossing {
 }
 
 // Observe shows the two streams' whole lists of subjects, as nats.stream does,
-// and of what they copy; relayed says that a relay's prefix is open on one.
+// and of what they copy. What a relay needs on them is nobody's to restore.
 func (h *handover) Observe(ctx context.Context) (state.State, error) {
 	out := state.State{}
 	for _, name := range []string{h.p.From, h.p.To} {
@@ -88,9 +88,8 @@ func (h *handover) Observe(ctx context.Context) (state.State, error) {
 		}
 		f := state.Fields{"exists": compact(info != nil)}
 		if info != nil {
-			f["subjects"] = compact(slices.DeleteFunc(info.subjects(), privately))
+			f["subjects"] = compact(info.subjects())
 			f["sources"] = compact(sourceList(info.Config))
-			f["relayed"] = compact(prefixed(info.Config))
 		}
 		out[h.c.streamID(name)] = f
 		for _, durable := range h.p.Consumers {

@@ -271,6 +271,36 @@ func TestHandoverIsUndoneAfterTheOldStreamHasLetGo(t *testing.T) {
 	holds(3)
 }
 
+// What was published before the handover and again after it is in both streams;
+// the old one drops the copy, as it knows the Nats-Msg-Id.
+func TestUndoOfAHandoverCountsRepeats(t *testing.T) {
+	b := newBench(t)
+	p := newHanding(b).alone()
+	b.publish(p.oura(), 2)
+	send := func(stream string) {
+		t.Helper()
+		ack, err := b.js.Publish(t.Context(), p.oura(), []byte("again"), jetstream.WithMsgID("twice"))
+		if err != nil || ack.Stream != stream || ack.Duplicate {
+			t.Fatalf("published: %+v, %v", ack, err)
+		}
+	}
+	send(p.from)
+	a := p.action()
+	e := p.effect(a)
+	if _, err := a.Apply(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(p.oura(), 1)
+	send(p.to)
+	if err := a.Undo(t.Context(), p.again(e)); err != nil {
+		t.Fatal(err)
+	}
+	l := p.voyage().Back.Ledger
+	if l == nil || l.Unequal() != "" || l.Uncounted != "" || l.Known != 1 || b.info(p.from).State.Messages != 4 {
+		t.Fatalf("ledger %+v, %d messages", l, b.info(p.from).State.Messages)
+	}
+}
+
 // The standby ends with promote, and not before its new stream owns the subjects.
 func TestPromoteEndsTheStandby(t *testing.T) {
 	b := newBench(t)

@@ -81,8 +81,8 @@ func (h *handover) PlanAmong(before, others state.State) (state.State, error) {
 		return nil, m.refuse("a handover would not be safe here: "+strings.Join(reasons, "; "), strings.Join(remedies, "; "))
 	}
 	want := state.State{
-		h.fromID(): {"exists": compact(true), "subjects": compact(minus(fromHas, h.moving)), "sources": compact(union(list(from["sources"]), []string{h.standby()})), "relayed": compact(false)},
-		h.toID():   {"exists": compact(true), "subjects": compact(union(toHas, h.moving)), "sources": compact(minus(list(to["sources"]), []string{copying(h.p.From, h.moving)})), "relayed": compact(false)},
+		h.fromID(): {"exists": compact(true), "subjects": compact(minus(fromHas, h.moving)), "sources": compact(union(list(from["sources"]), []string{h.standby()}))},
+		h.toID():   {"exists": compact(true), "subjects": compact(union(toHas, h.moving)), "sources": compact(minus(list(to["sources"]), []string{copying(h.p.From, h.moving)}))},
 	}
 	if moved { // by an earlier attempt, or by hand; after nats.promote there is no standby
 		want[h.fromID()]["sources"] = orEmpty(from["sources"])

@@ -87,11 +87,15 @@ func (h *handover) handBack(ctx context.Context, e driver.Effect, v *voyage, bac
 	}
 	err := back.cross(ctx, &v.Back, save)
 	if unfinished, ok := errors.AsType[*unsettled](err); ok {
-		keep(kept, "the relay's transform on stream "+h.p.From, unfinished.Error(), "undo again when all replicas are current", h.fromID(), "relayed")
-		kept.Fields[h.fromID()] = append(kept.Fields[h.fromID()], "sources")
+		keep(kept, "the relay's transform on stream "+h.p.From, unfinished.Error(), unrelay(h.p.From), h.fromID(), "relayed")
 		return nil
 	}
 	return err
+}
+
+// unrelay is how what a relay needed is taken away by hand.
+func unrelay(stream string) string {
+	return fmt.Sprintf("the next handover takes it away; or, when all replicas are current: nats stream edit %s --interactive, without subject _segue.relay.%s.> and subject_transform", stream, stream)
 }
 
 // backStart is the new stream's first message that the old one lacks, and the old
@@ -126,7 +130,7 @@ func (h *handover) clear(ctx context.Context, there *crossing, kept *driver.Kept
 	}
 	if prefixed(to.Config) {
 		if err := there.current(ctx, h.p.To); err != nil {
-			keep(kept, "the relay's transform on stream "+h.p.To, err.Error(), "undo again when all replicas are current", h.toID(), "relayed")
+			keep(kept, "the relay's transform on stream "+h.p.To, err.Error(), unrelay(h.p.To), h.toID(), "relayed")
 		} else {
 			if _, to, err = there.look(ctx); err != nil {
 				return err
@@ -137,9 +141,7 @@ func (h *handover) clear(ctx context.Context, there *crossing, kept *driver.Kept
 		}
 	}
 	if _, err := there.edit(ctx, h.p.From, from.Config, func(cfg config) {
-		if !prefixed(cfg) {
-			there.back().dropSource(cfg, h.p.To)
-		}
+		there.back().dropSource(cfg, h.p.To)
 		dropClosed(h.p.From, cfg)
 	}); err != nil {
 		return err
