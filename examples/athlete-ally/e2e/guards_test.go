@@ -95,7 +95,7 @@ func (w *world) guards(t *testing.T) {
 	// first they are told of, and then they are too many.
 	// The gate stays open for longer than it takes to see a fault behind a burst
 	// of redelivered messages.
-	r := w.begin(t, runbookFile(), set("rate-window=10s", "dlq-soak=1s", "vendor-soak=10s", "bus-fails-for=2s", "silent-for=9s", "no-writes-for=7s", "errors-told-for=2s", "errors-for=6s")...)
+	r := w.begin(t, runbookFile(), set("rate-window=10s", "dlq-soak=1s", "vendor-soak=10s", "bus-fails-for=2s", "silent-for=9s", "no-writes-for=7s", "errors-told-for=2s", "errors-for=10s")...)
 	withDLQ := w.before // what the rollback of vendor leaves
 	withDLQ.Owner = maps.Clone(w.before.Owner)
 	withDLQ.Owner["dlq.test"] = event.StreamDLQ
