@@ -4,14 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/state"
 )
-
-// privately: the subject is a relay's, which the state shows in another way.
-func privately(subject string) bool { return strings.HasPrefix(subject, "_segue.") }
 
 func (h *handover) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
 	return h.run(ctx, e)
