@@ -92,6 +92,9 @@ func (h *handover) Observe(ctx context.Context) (state.State, error) {
 			f["sources"] = compact(sourceList(info.Config))
 		}
 		out[h.c.streamID(name)] = f
+		if info == nil {
+			continue // its consumers went with it
+		}
 		for _, durable := range h.p.Consumers {
 			info, err := h.c.consumer(ctx, name, durable)
 			if err != nil {

@@ -367,6 +367,16 @@ func TestPromoteEndsTheStandby(t *testing.T) {
 		t.Fatalf("the old stream has %d messages", info.State.Messages)
 	}
 
+	// Once the old stream is deleted nothing is said of its consumers: that they
+	// went with it is nobody's drift.
+	if err := b.js.DeleteStream(t.Context(), p.from); err != nil {
+		t.Fatal(err)
+	}
+	now, err := a.Observe(t.Context())
+	if _, told := now[p.c.consumerID(p.from, "normalize-oura")]; told || err != nil {
+		t.Fatalf("after the deletion: %v, %v", now, err)
+	}
+
 	notYet := newHanding(b)
 	early := b.action("nats.promote", notYet.moves)
 	e = b.effect(early)

@@ -62,17 +62,8 @@ func (w *world) whole(t *testing.T) {
 // held up, it is overfull.
 func (w *world) steady(t *testing.T) {
 	full := func(query string, of float64) bool {
-		var answer struct {
-			Data struct{ Result []struct{ Value [2]any } }
-		}
-		decode(t, w.get(t, w.sys.Env.PrometheusURL+"/api/v1/query?query="+url.QueryEscape(query)), &answer)
-		if len(answer.Data.Result) != 1 {
-			return false
-		}
-		text, _ := answer.Data.Result[0].Value[1].(string)
-		v, err := strconv.ParseFloat(text, 64)
-		whole := of * rate / 100
-		return err == nil && v > 0.8*whole && v < 1.2*whole
+		v, whole := w.number(t, query), of*rate/100
+		return v > 0.8*whole && v < 1.2*whole
 	}
 	await(t, 40*time.Second, "the whole load in the rates of Prometheus", func() bool { // of 100: HRV, and HTTP
 		return full(`sum(rate(normalize_hrv_messages_total{result="success"}[5s]))`, 54) && full("sum(rate(ingest_requests_total[5s]))", 62)
@@ -97,4 +88,22 @@ func (w *world) noWayBack(t *testing.T, r *running) {
 	if got.code == 0 || !strings.Contains(got.String(), "over") {
 		t.Errorf("a rollback after the end: exit %d: %s", got.code, got)
 	}
+}
+
+// number is what Prometheus says; 0 for nothing.
+func (w *world) number(t *testing.T, query string) float64 {
+	t.Helper()
+	var answer struct {
+		Data struct{ Result []struct{ Value [2]any } }
+	}
+	decode(t, w.get(t, w.sys.Env.PrometheusURL+"/api/v1/query?query="+url.QueryEscape(query)), &answer)
+	if len(answer.Data.Result) != 1 {
+		return 0
+	}
+	text, _ := answer.Data.Result[0].Value[1].(string)
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return v
 }
