@@ -85,8 +85,8 @@ func (h *handover) finish(ctx context.Context, _ driver.Effect, v *voyage) (stat
 	if l := v.Forward.Ledger; l != nil {
 		f := maps.Clone(after[h.toID()])
 		f["ledger"] = compact(l.Condensed(listed))
-		if len(v.Cannot) > 0 {
-			f["cannot"] = compact(v.Cannot)
+		if len(v.Seen) > 0 {
+			f["seen"], f["cannot"] = compact(v.Seen), compact(v.Cannot)
 		}
 		after[h.toID()] = f
 	}
