@@ -27,14 +27,15 @@ var faults = []struct {
 	// elects: a stream is without a leader for a moment, which by itself loses
 	// what nobody waits for.
 	elects bool
+	disk   bool // it takes one that can be slow
 }{
 	{name: "the relay's connection is cut", hit: func(_ *handing, n *natstest.Nodes) { n.Disconnect("segue relay") }},
 	{name: "everything stands still for 2 s", hit: func(p *handing, _ *natstest.Nodes) { p.stall(2 * time.Second) }},
 	{name: "the old stream's leader steps down", elects: true, hit: func(p *handing, _ *natstest.Nodes) { p.stepDown(p.from) }},
 	{name: "the new stream's leader steps down", elects: true, hit: func(p *handing, _ *natstest.Nodes) { p.stepDown(p.to) }},
 	{name: "the node of the leaders dies", elects: true, hit: func(p *handing, n *natstest.Nodes) { p.kill(n, n.StreamLeader(p.from)) }},
-	{name: "the leaders' disk is slow", hit: func(p *handing, n *natstest.Nodes) { p.slow(n, n.StreamLeader(p.from)) }},
-	{name: "another disk is slow", hit: func(p *handing, n *natstest.Nodes) { p.slow(n, (n.StreamLeader(p.from)+1)%3) }},
+	{name: "the leaders' disk is slow", disk: true, hit: func(p *handing, n *natstest.Nodes) { p.slow(n, n.StreamLeader(p.from)) }},
+	{name: "another disk is slow", disk: true, hit: func(p *handing, n *natstest.Nodes) { p.slow(n, (n.StreamLeader(p.from)+1)%3) }},
 	{name: "another node dies", elects: true, hit: func(p *handing, n *natstest.Nodes) { p.kill(n, (n.StreamLeader(p.from)+1)%3) }},
 }
 
@@ -117,6 +118,9 @@ func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
 				continue
 			}
 			t.Run(f.name+" at "+at, func(t *testing.T) {
+				if f.disk && !natstest.MaySlowDisks() {
+					t.Skip("a slow disk takes root and /dev/fuse")
+				}
 				b := &bench{t, connect(t, cluster), cluster.JetStream(t), 3}
 				p := newHanding(b).alone()
 				l := newLoad(t, cluster, p.vendor, 300, 100)

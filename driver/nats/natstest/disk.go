@@ -31,13 +31,11 @@ func mount(dir string) (*Disk, string, error) {
 		}
 	}
 	d := &Disk{}
-	root := &fs.LoopbackRoot{Path: files}
-	root.NewNode = func(data *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &slowNode{LoopbackNode: fs.LoopbackNode{RootData: data}, disk: d}
+	root, err := fs.NewLoopbackRoot(files)
+	if err != nil {
+		return nil, "", fmt.Errorf("a slow disk: %w", err)
 	}
-	var err error
-	root.RootNode = root.NewNode(root, nil, "", nil)
-	d.server, err = fs.Mount(at, root.RootNode, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true}})
+	d.server, err = fs.Mount(at, d.wrap(root), &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true}})
 	if err != nil {
 		return nil, "", fmt.Errorf("mount a slow disk on %s: %w", at, err)
 	}
@@ -46,8 +44,17 @@ func mount(dir string) (*Disk, string, error) {
 
 // slowNode opens files of which each write and sync waits.
 type slowNode struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	disk *Disk
+}
+
+func (d *Disk) wrap(node fs.InodeEmbedder) fs.InodeEmbedder {
+	return &slowNode{node.(*fs.LoopbackNode), d}
+}
+
+// WrapChild implements fs.NodeWrapChilder.
+func (n *slowNode) WrapChild(_ context.Context, ops fs.InodeEmbedder) fs.InodeEmbedder {
+	return n.disk.wrap(ops)
 }
 
 func (n *slowNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
@@ -92,10 +99,20 @@ func (d *Disk) wait() {
 	}
 }
 
+// MaySlowDisks reports whether this machine can have a slow disk: mounting one
+// takes root and /dev/fuse.
+func MaySlowDisks() bool {
+	_, err := os.Stat("/dev/fuse")
+	return err == nil && os.Geteuid() == 0
+}
+
 // ClusterOnSlowDisks is a Cluster each node of which has a disk that SlowDisk
-// makes slow.
+// makes slow; a Cluster like any other where there can be none.
 func ClusterOnSlowDisks(t testing.TB) *Nodes {
 	t.Helper()
+	if !MaySlowDisks() {
+		return Cluster(t)
+	}
 	dir := t.TempDir()
 	var disks [nodes]*Disk
 	var dirs [nodes]string
