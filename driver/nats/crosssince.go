@@ -125,7 +125,7 @@ func (x *crossing) few(ctx context.Context, from, last uint64) (have []relay.Sto
 
 // idleFor is how long a taker that copies may have nothing to copy before what
 // it lacks is taken for dropped.
-const idleFor = 15 * time.Millisecond
+const idleFor = 100 * time.Millisecond
 
 // copied waits, while publishers wait too, until the taker has copied the
 // giver's messages up to one. What it lacks although it is up with its giver it
