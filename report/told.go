@@ -68,7 +68,7 @@ func (p *page) figures(raw json.RawMessage) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		rows, ok := object[name].(map[string]any)
-		if !ok {
+		if !ok || !tabular(rows) {
 			p.say("- %s: %s", escape(strings.ReplaceAll(name, "_", " ")), escape(plain(object[name])))
 			continue
 		}
@@ -77,6 +77,16 @@ func (p *page) figures(raw json.RawMessage) {
 		p.say("")
 	}
 	p.say("")
+}
+
+// tabular reports whether each row has cells.
+func tabular(rows map[string]any) bool {
+	for _, row := range rows {
+		if cells, ok := row.(map[string]any); !ok || len(cells) == 0 {
+			return false
+		}
+	}
+	return len(rows) > 0
 }
 
 func (p *page) rows(name string, rows map[string]any) {

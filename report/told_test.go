@@ -16,16 +16,18 @@ func TestWhatAStepCountsIsShown(t *testing.T) {
 		"exists": json.RawMessage("true"),
 		"cannot": json.RawMessage(`["the times of copied messages"]`),
 		"ledger": json.RawMessage(`{"subjects":{"a.>":{"old":1000000,"relay":3,"new":1000003}},"forwarded":2,"ownerless_ms":18.5}`),
+		"counts": json.RawMessage(`{"by day":{"monday":1},"none":{},"list":[1,2]}`),
 		"token":  json.RawMessage(`{"$sealed":"abc"}`),
 	}}
 	told := beside(after, state.Face{id: {"exists": json.RawMessage("true")}})
-	if len(told[id]) != 3 || beside(after, after) != nil {
+	if len(told[id]) != 4 || beside(after, after) != nil {
 		t.Fatalf("told: %v", told)
 	}
 	p := &page{}
 	p.told(&Report{Steps: []*Step{{ID: "move/it", Attempts: []StepAttempt{{Attempt: 1, Told: told}}}}})
 	want := []string{
 		"## What the steps counted", "### move/it: cannot", "- the times of copied messages",
+		`- by day: {"monday":1}`, "- none: {}", "- list: [1,2]",
 		"### move/it: ledger", "- forwarded: 2", "- ownerless ms: 18.5",
 		"| subjects | new     | old     | relay |", "| a.>      | 1000003 | 1000000 | 3     |",
 	}
