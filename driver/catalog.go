@@ -58,6 +58,8 @@ type About struct {
 	On   string // kind of connection, for actions and checks
 
 	Background, Resumable, Irreversible bool
+	// Approved: a step with it must say who approves it.
+	Approved bool
 	// Health: a check whose subject cannot be reached fails, where a
 	// measurement would be unknown.
 	Health bool

@@ -28,7 +28,7 @@ func kindOf[P any](about About) runbook.Kind {
 	t := reflect.TypeFor[P]()
 	kind := runbook.Kind{
 		Name: about.Name, Doc: about.Doc, On: about.On, Fields: fieldsOf(t),
-		Background: about.Background, Resumable: about.Resumable, Irreversible: about.Irreversible,
+		Background: about.Background, Resumable: about.Resumable, Irreversible: about.Irreversible, Approved: about.Approved,
 		Health: about.Health,
 	}
 	if _, ok := any(*new(P)).(interface{ Validate() error }); ok {

@@ -73,7 +73,7 @@ func waitHold(g *runbook.Gate, name string, clock evidence.Hold, c *Check, since
 	w.Held, w.Needs = clock.Held, g.For
 	w.Earliest = now.Add(left)
 	if !clock.Last.IsZero() {
-		w.Earliest = clock.Last.Add(left)
+		w.Earliest = clock.Last.Add(max(left-clock.Quiet, 0))
 	}
 	if c == nil {
 		return w
@@ -84,7 +84,17 @@ func waitHold(g *runbook.Gate, name string, clock evidence.Hold, c *Check, since
 	switch {
 	case r.Verdict == evidence.Pass:
 		w.Missing = fmt.Sprintf("%s more of holding", left.Round(time.Millisecond))
-	case p == nil || c.Reading.Tally.Recent != evidence.Pass:
+		if clock.Quiet > 2*g.Every {
+			w.Missing += fmt.Sprintf(", %s of it as soon as something comes", min(clock.Quiet, left).Round(time.Millisecond))
+		}
+	case p == nil || r.Tally == nil || r.Tally.Recent != evidence.Pass:
+		if !r.At.Before(since) {
+			what := "an answer"
+			if r.Verdict == evidence.Fail {
+				what = "a pass"
+			}
+			w.Missing = fmt.Sprintf("%s, and then %s of holding", what, left.Round(time.Millisecond))
+		}
 	case p.Needs == 0:
 		w.Missing, w.Earliest = "a lower share: at what was seen it never passes", time.Time{}
 	case p.Rate == 0:

@@ -173,6 +173,9 @@ func (c *tale) answer(e engine.Effect) {
 		r := evidence.Reading{At: c.now, Verdict: v}
 		if rapid.Bool().Draw(c.t, "counts") {
 			r.Tally = c.count(v)
+			if v == evidence.Pass { // nothing is wrong of late: is it proven?
+				r.Verdict = r.Tally.Claim.Verdict(r.Tally.Counts)
+			}
 		}
 		c.s.NoteReading(c.rb, e.Check, r)
 	case engine.DoObserve:

@@ -47,6 +47,32 @@ func TestHold(t *testing.T) {
 	}
 }
 
+func TestTheClockBeginsAnewWhenTheWatchedThingRestarts(t *testing.T) {
+	of := func(sec float64, instance string) Reading {
+		r := at(sec, Pass)
+		r.Instance = instance
+		return r
+	}
+	h := held(5*time.Second, time.Minute, of(0, "pid 7"), of(5, "pid 7"), of(10, "pid 7"))
+	if h.Held != 10*time.Second {
+		t.Errorf("held %s, want 10s", h.Held)
+	}
+	for name, next := range map[string]struct {
+		h    Hold
+		want time.Duration
+	}{
+		"another answers":                      {h.Next(of(15, "pid 8"), 5*time.Second, time.Minute), 0},
+		"another answers, and does not know":   {h.Next(Reading{At: of(15, "").At, Instance: "pid 8"}, 5*time.Second, time.Minute), 0},
+		"nobody knows who answers":             {h.Next(of(15, ""), 5*time.Second, time.Minute), 15 * time.Second},
+		"another answers when Segue is back":   {h.Freeze().Next(of(500, "pid 8"), 5*time.Second, time.Minute), 0},
+		"the same one answers when it is back": {h.Freeze().Next(of(500, "pid 7"), 5*time.Second, time.Minute), 10 * time.Second},
+	} {
+		if next.h.Held != next.want {
+			t.Errorf("%s: held %s, want %s", name, next.h.Held, next.want)
+		}
+	}
+}
+
 func TestAFrozenHoldKeepsWhatItHasAndCountsNoAbsence(t *testing.T) {
 	h := held(5*time.Second, time.Minute, at(0, Pass), at(5, Pass)).Freeze()
 	h = h.Next(at(1000, Pass), 5*time.Second, time.Minute)

@@ -16,34 +16,49 @@ type Hold struct {
 	// Soak is the evidence since the gate opened, where the check counts. A
 	// failure does not clear it: who may try again until luck passes, passes.
 	Soak *Soak `json:"soak,omitempty"`
+	// Quiet is the time that has held, but in which nothing came; Seen is what
+	// had been counted before it. It is added to what is held when something
+	// comes: traffic that has died holds nothing.
+	Quiet time.Duration `json:"quiet,omitempty"`
+	Seen  Counts        `json:"seen,omitzero"`
+	// Instance is which one of the watched thing has held.
+	Instance string `json:"instance,omitempty"`
 }
 
 // Next is the clock after a reading. Fail resets it; unknown freezes it, and
 // resets it when it lasts longer than maxGap. So does a restart of the watched
 // thing. A reading that counts is judged over what was counted since the clock
-// first went, not by its own verdict.
+// first went, not by its own verdict, and its time goes with what comes.
 func (h Hold) Next(r Reading, every, maxGap time.Duration) Hold {
 	verdict := r.Verdict
 	if r.Tally != nil {
 		h, verdict = h.soaked(r)
 	}
+	if r.Instance != "" && r.Instance != h.Instance {
+		h = Hold{Soak: h.Soak, Instance: r.Instance}
+	}
 	switch verdict {
 	case Pass:
 		if !h.UnknownSince.IsZero() && r.At.Sub(h.UnknownSince) > maxGap {
-			h = Hold{Soak: h.Soak}
+			h = Hold{Soak: h.Soak, Instance: h.Instance}
 		}
 		if !h.Last.IsZero() {
-			h.Held += min(max(r.At.Sub(h.Last), 0), 2*every)
+			h.Quiet += min(max(r.At.Sub(h.Last), 0), 2*every)
+		}
+		if r.Tally == nil {
+			h.Held, h.Quiet = h.Held+h.Quiet, 0
+		} else if n := h.Soak.Counts; few(n.Less(h.Seen), r.Tally.Claim.Versus) > 0 {
+			h.Held, h.Quiet, h.Seen = h.Held+h.Quiet, 0, n
 		}
 		h.Last, h.UnknownSince = r.At, time.Time{}
 		h.Passes++
 	case Fail:
-		h = Hold{Soak: h.Soak}
+		h = Hold{Soak: h.Soak, Instance: h.Instance}
 	default:
 		if h.UnknownSince.IsZero() {
 			h.UnknownSince = r.At
 		}
-		h.Last = time.Time{}
+		h.Last, h.Quiet = time.Time{}, 0
 		if r.At.Sub(h.UnknownSince) > maxGap {
 			h.Held, h.Passes = 0, 0
 		}
@@ -86,17 +101,21 @@ func (h Hold) Judged(r Reading) Reading {
 }
 
 // Progress is how far the evidence of the gate is; nil where its check counts
-// nothing, or nothing has come yet.
+// nothing, or has not answered yet. While it does not answer, or nothing comes,
+// nobody knows how long the rest takes.
 func (h Hold) Progress(r Reading) *Progress {
-	if r.Tally == nil || h.Soak == nil {
+	if h.Soak == nil {
 		return nil
 	}
-	p := r.Tally.Claim.After(h.Soak.Restarts).Progress(h.Soak.Counts, r.At.Sub(h.Soak.From))
+	p := h.Soak.Last.Claim.After(h.Soak.Restarts).Progress(h.Soak.Counts, r.At.Sub(h.Soak.From))
+	if r.Tally == nil || r.Tally.Recent == Unknown {
+		p.In = 0
+	}
 	return &p
 }
 
 // Freeze stops the clock without losing what it has: a pause, or a restart.
 func (h Hold) Freeze() Hold {
-	h.Last, h.UnknownSince = time.Time{}, time.Time{}
+	h.Last, h.UnknownSince, h.Quiet = time.Time{}, time.Time{}, 0
 	return h
 }

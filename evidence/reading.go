@@ -63,7 +63,10 @@ type Reading struct {
 	Query   string          `json:"query,omitempty"`   // the exact question put to it
 	Detail  string          `json:"detail,omitempty"`  // why, when the verdict is not pass
 	Raw     json.RawMessage `json:"raw,omitempty"`     // figures for machines (baselines, ledgers)
-	Tally   *Tally          `json:"tally,omitempty"`   // what was counted, where a claim is tested
+	// Instance is which one of the watched thing answered, where that is known:
+	// another one tells that it has restarted.
+	Instance string `json:"instance,omitempty"`
+	Tally    *Tally `json:"tally,omitempty"` // what was counted, where a claim is tested
 }
 
 // Passed, Failed and Unsure build readings; the runner sets At when it is zero.

@@ -42,7 +42,7 @@ func TestAGatesClock(t *testing.T) {
 		"is frozen when traffic vanishes":  {counted(15, 0, Counts{Total: 1000}, Unknown), 5 * time.Second, 1000},
 		"starts anew at a detected change": {counted(15, 0, Counts{Bad: 40, Total: 1500}, Fail), 0, 1500},
 		"starts anew, with all its evidence, when the watched thing restarts": {counted(15, 1, Counts{Total: 30}, Pass), 0, 30},
-		"takes an old tally for what it is":                                   {counted(15, 0, Counts{Total: 700}, Pass), 10 * time.Second, 1000},
+		"takes an old tally for what it is":                                   {counted(15, 0, Counts{Total: 700}, Pass), 5 * time.Second, 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := held(5*time.Second, time.Minute, append(clean, c.last)...)
@@ -50,6 +50,45 @@ func TestAGatesClock(t *testing.T) {
 				t.Errorf("held %s with %g samples, want %s with %g", h.Held, h.Soak.Counts.Total, c.held, c.samples)
 			}
 		})
+	}
+}
+
+// Traffic that dies in mid-soak is told of only after a while (max-age): until
+// then its proof still passes, and must not open a gate by the clock alone.
+func TestTrafficThatHasDiedHoldsNothing(t *testing.T) {
+	h := held(5*time.Second, time.Minute, counted(0, 0, Counts{}, Pass), counted(5, 0, Counts{Total: 500}, Pass), counted(10, 0, Counts{Total: 900}, Pass))
+	for sec := 15.0; sec <= 120; sec += 5 {
+		h = h.Next(counted(sec, 0, Counts{Total: 900}, Pass), 5*time.Second, time.Minute)
+	}
+	if h.Held != 5*time.Second {
+		t.Errorf("held %s of silence", h.Held)
+	}
+	// A thing of which one hears once in two minutes is as good as another, when
+	// one does.
+	again := h.Next(counted(125, 0, Counts{Total: 901}, Pass), 5*time.Second, time.Minute)
+	if again.Held != 120*time.Second {
+		t.Errorf("held %s, want 2m0s", again.Held)
+	}
+	// What was quiet until it was unknown, or until a restart, held nothing.
+	for name, h := range map[string]Hold{
+		"unknown": h.Next(counted(125, 0, Counts{Total: 900}, Unknown), 5*time.Second, time.Minute), "frozen": h.Freeze(),
+	} {
+		if h = h.Next(counted(130, 0, Counts{Total: 1000}, Pass), 5*time.Second, time.Minute); h.Held != 5*time.Second {
+			t.Errorf("%s: held %s", name, h.Held)
+		}
+	}
+	// Of two things that are compared, both must be heard of.
+	versus := func(sec, total, old float64) Reading {
+		r := counted(sec, 0, Counts{Total: total, OldTotal: old}, Pass)
+		r.Tally.Claim.Versus = true
+		return r
+	}
+	h = held(5*time.Second, time.Minute, versus(0, 0, 0), versus(5, 1e4, 1e4), versus(10, 2e4, 1e4), versus(15, 3e4, 1e4))
+	if h.Passes != 3 || h.Held != 0 {
+		t.Errorf("%+v while nothing comes of the old", h)
+	}
+	if h = h.Next(versus(20, 3e4, 1.1e4), 5*time.Second, time.Minute); h.Held != 15*time.Second {
+		t.Errorf("%+v when something comes of the old", h)
 	}
 }
 

@@ -36,7 +36,7 @@ func (m *maker) intent(ev engine.StepIntent, e runner.Entry) {
 		s.Attempts[n-1].Outcome = "cut off"
 	}
 	s.Attempts = append(s.Attempts, StepAttempt{
-		Attempt: ev.Attempt, Epoch: e.Epoch, Started: e.At, Diff: state.Diff(ev.Before, ev.Want),
+		Attempt: ev.Attempt, Epoch: e.Epoch, Started: e.At, Diff: state.Diff(ev.Before, ev.Want), want: ev.Want.With(ev.Before),
 	})
 }
 
@@ -51,6 +51,7 @@ func (m *maker) done(ev engine.StepDone, at time.Time) {
 		a.Outcome = "nothing to do"
 	}
 	a.Error, a.Stage = "", ""
+	a.Told = beside(ev.After, a.want)
 	a.Took = between(a.Started, at)
 	if ev.Millis > 0 {
 		a.Took = Span(time.Duration(ev.Millis) * time.Millisecond)

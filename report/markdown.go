@@ -32,6 +32,7 @@ func Markdown(r *Report) string {
 	p.trouble(r)
 	p.checks(r)
 	p.changes(r)
+	p.told(r)
 	p.timeline(r)
 	p.runbook(r)
 	return p.b.String()

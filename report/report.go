@@ -98,8 +98,12 @@ type StepAttempt struct {
 	Stage     string         `json:"stage,omitempty"`     // at which it failed
 	Error     string         `json:"error,omitempty"`
 	Remedy    string         `json:"remedy,omitempty"`
+	// Told is what it has counted or seen beside what it was to change.
+	Told state.Face `json:"told,omitempty"`
 	// Verified are the readings that verified it, or that did not.
 	Verified map[string]evidence.Reading `json:"verified,omitempty"`
+
+	want state.Face
 }
 
 // A Gate is one opening of a phase's gate and what became of it.

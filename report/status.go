@@ -130,7 +130,7 @@ func (v viewer) earliest(def *runbook.Gate, p *engine.Phase) time.Time {
 				from = from.Add(more.In)
 			}
 		}
-		if t := from.Add(def.For - p.Clocks[name].Held); t.After(at) {
+		if t := from.Add(def.For - p.Clocks[name].Held - p.Clocks[name].Quiet); t.After(at) {
 			at = t
 		}
 	}

@@ -109,7 +109,8 @@ func (v *verifier) clocks(phase string, clocks map[string]evidence.Hold) {
 	}
 	slack := 2*g.Every + time.Second // a reading that came before the checkpoint and was counted after it
 	for _, name := range g.Hold {
-		grown := clocks[name].Held - c.clocks[name].Held
+		whole := func(h evidence.Hold) time.Duration { return h.Held + h.Quiet } // what was quiet may be held now
+		grown := whole(clocks[name]) - whole(c.clocks[name])
 		if grown > v.e.At.Sub(c.at)+slack || clocks[name].Held > v.e.At.Sub(c.opened)+slack {
 			v.find("%s has held for %s more, in %s", name, grown, v.e.At.Sub(c.at))
 		}

@@ -36,6 +36,7 @@ type Kind struct {
 	Resumable    bool // can continue from a cursor
 	Health       bool // a check that fails when its subject cannot be reached
 	Irreversible bool // cannot be undone: the step must say point-of-no-return
+	Approved     bool // the step must say who approves it
 
 	// Provides says what a kind of connection gives to actions and checks of
 	// other systems ("messages", "rows"); a field's Needs is one of these.

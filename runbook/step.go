@@ -237,6 +237,9 @@ func (p *parser) irreversible(m *mapping, s *Step, scope string) {
 	case s.Kind.Irreversible && !s.NoReturn:
 		p.fault(m.node, m.path, s.Kind.Name+" cannot be undone, and the step does not say so", "add `point-of-no-return: true` and say in approve who must agree")
 	}
+	if s.Kind.Approved && s.Approve == nil && !m.has("approve") {
+		p.fault(m.node, m.path, s.Kind.Name+" is for people to approve, and the step asks nobody", "say who must agree, as in `approve: {roles: [lead]}`")
+	}
 	if s.NoReturn && s.Approve == nil {
 		if !m.has("approve") {
 			p.note(s.Pos, m.path, "a point of no return that says nothing of approval asks for one, by anyone", "say who must agree, as in `approve: {roles: [lead]}`")

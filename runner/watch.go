@@ -29,7 +29,7 @@ func (l *loop) watch(f *flight) func(context.Context) {
 				l.world.reads.Go(func() { l.read(ctx, name, health, within, answer) })
 			}
 			rd := evidence.Unsure(fmt.Sprintf("no answer within %s", within))
-			timeout := time.NewTimer(within)
+			timeout := time.NewTimer(within + promptly)
 			select {
 			case <-ctx.Done():
 				timeout.Stop()
@@ -51,6 +51,10 @@ func (l *loop) watch(f *flight) func(context.Context) {
 		}
 	}
 }
+
+// promptly is what a check has to say, when its time is over, whom it asked and
+// what: that is better than what is known here.
+const promptly = 200 * time.Millisecond
 
 // readWithin is how long one reading may take when its check says nothing else.
 func readWithin(every time.Duration) time.Duration {

@@ -119,7 +119,7 @@ func (c *clock) Read(context.Context) evidence.Reading {
 	if !c.open(now) {
 		r = evidence.Failed(value, "", fmt.Sprintf("it is %s; the next such time begins on %s", value, c.next(now).Format(form)))
 	}
-	r.Bound, r.Source, r.Samples = c.p.String(), source(), 1
+	r.Bound, r.Source, r.Query, r.Samples = c.p.String(), source(), "the time in "+c.zone.String(), 1
 	return r
 }
 

@@ -95,6 +95,19 @@ func sourcesOf(cfg config) []source {
 	return out
 }
 
+// sourceList is all that a stream copies, for people: of which stream what.
+func sourceList(cfg config) []string {
+	var out []string
+	for _, s := range sourcesOf(cfg) {
+		out = append(out, copying(s.Name, s.covered()))
+	}
+	return sorted(out)
+}
+
+func copying(stream string, patterns []string) string {
+	return stream + ": " + quoted(sorted(patterns))
+}
+
 // dropSource takes away the sourcing of the space from a stream.
 func (x *crossing) dropSource(cfg config, from string) {
 	var raw, left []json.RawMessage
@@ -116,12 +129,28 @@ func (x *crossing) dropSource(cfg config, from string) {
 // sourcing reports whether a configuration sources a stream's messages of the
 // space, and from which on.
 func (x *crossing) sourcing(cfg config, from string) (start uint64, ok bool) {
-	for _, s := range sourcesOf(cfg) {
+	entry := x.entry(cfg, from)
+	if entry == nil {
+		return 0, false
+	}
+	var s source
+	_ = json.Unmarshal(entry, &s)
+	return s.Start, true
+}
+
+// entry is a stream's source of the space on another, as it is configured; nil
+// if there is none.
+func (x *crossing) entry(cfg config, from string) json.RawMessage {
+	var raw []json.RawMessage
+	_ = json.Unmarshal(cfg["sources"], &raw)
+	for _, one := range raw {
+		var s source
+		_ = json.Unmarshal(one, &s)
 		if of, _ := overlapping(s.covered(), x.space); s.Name == from && len(of) > 0 {
-			return s.Start, true
+			return one
 		}
 	}
-	return 0, false
+	return nil
 }
 
 // addSource makes the taker source the giver. It panics if the giver sources
@@ -130,10 +159,15 @@ func (x *crossing) addSource(cfg, cfgGiver config) {
 	if _, mutual := x.sourcing(cfgGiver, x.taker); mutual {
 		panic("nats: mutual sourcing of " + x.giver + " and " + x.taker)
 	}
+	x.putEntry(cfg, compact(x.ours()))
+}
+
+// putEntry makes one entry the taker's source of the space on the giver.
+func (x *crossing) putEntry(cfg config, entry json.RawMessage) {
 	x.dropSource(cfg, x.giver)
 	var raw []json.RawMessage
 	_ = json.Unmarshal(cfg["sources"], &raw)
-	cfg["sources"] = compact(append(raw, compact(x.ours())))
+	cfg["sources"] = compact(append(raw, entry))
 }
 
 // openPrefix lets the relay reach the taker: what is published under the

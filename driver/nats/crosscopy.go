@@ -38,7 +38,19 @@ func (x *crossing) copy(ctx context.Context, l *leg) error {
 	x.start, x.window = l.Start, l.Window
 	// One way only: whatever an earlier crossing the other way has left goes
 	// first.
-	gone, err := x.edit(ctx, x.giver, giver.Config, func(cfg config) { x.dropSource(cfg, x.taker) })
+	// So does what a way back with a node down has left.
+	left := prefixed(giver.Config)
+	if left {
+		if err := x.current(ctx, x.giver); err != nil {
+			return fmt.Errorf("%s: nothing was cut: a relay's transform is to be taken from stream %s first: %w", x.c, x.giver, err)
+		}
+	}
+	gone, err := x.edit(ctx, x.giver, giver.Config, func(cfg config) {
+		x.dropSource(cfg, x.taker)
+		if left {
+			x.back().closePrefix(cfg)
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("end the sourcing of %s: %w", x.taker, err)
 	}
@@ -102,13 +114,21 @@ const standstill = 20 * time.Second
 func (x *crossing) caughtUp(ctx context.Context) error {
 	var last uint64
 	since := time.Now()
+	looked := since
 	err := await(ctx, func() (bool, error) {
 		behind, at, err := x.behind(ctx)
 		if err != nil || !behind {
 			return err == nil, err
 		}
 		if at != last {
-			last, since = at, time.Now()
+			last, since, looked = at, time.Now(), time.Now()
+		}
+		if time.Since(looked) > 3*rarely { // it may have got them, and dropped them
+			dropped, err := x.knowsAll(ctx, at+1)
+			if err != nil || dropped {
+				return dropped, err
+			}
+			looked = time.Now()
 		}
 		if time.Since(since) > standstill {
 			return false, fmt.Errorf("it has been at message %d for %s", at, standstill)
@@ -153,11 +173,7 @@ func (x *crossing) behind(ctx context.Context) (behind bool, at uint64, err erro
 func (x *crossing) live(ctx context.Context, seq uint64) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("not within %s", callTimeout))
 	defer cancel()
-	err := await(ctx, func() (bool, error) {
-		_, at, err := x.behind(ctx)
-		return at >= seq, err
-	})
-	if err != nil {
+	if err := x.copied(ctx, seq); err != nil {
 		return fmt.Errorf("%s: nothing was cut: wait until stream %s has copied message %d of %s: %w", x.c, x.taker, seq, x.giver, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"time"
 
 	"github.com/segue-run/segue/driver"
@@ -42,6 +43,8 @@ func (x *crossing) gap(ctx context.Context, g *gathered, l *leg) error {
 	if errors.Is(err, driver.ErrNotMine) {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gapTimeout)
+	defer cancel()
 	if rescue := x.rescue(ctx); rescue != nil {
 		return errors.Join(err, rescue)
 	}
@@ -104,10 +107,9 @@ func (x *crossing) carry(ctx context.Context, g *gathered, l *leg) error {
 		return err
 	}
 	g.tail, g.read = append(g.tail, rest...), end
-	if err := x.soon(ctx, func() (bool, error) {
-		behind, _, err := x.behind(ctx)
-		return !behind, err
-	}); err != nil {
+	short, cancel := context.WithTimeoutCause(ctx, 2*electing, fmt.Errorf("not within %s", 2*electing))
+	defer cancel()
+	if err := x.copied(short, end); err != nil {
 		return fmt.Errorf("wait until stream %s has copied the last of %s: %w", x.taker, x.giver, err)
 	}
 	if l.Cut, err = x.end(ctx, g, x.taker); err != nil {
@@ -197,10 +199,7 @@ func (x *crossing) own(ctx context.Context, stream string) error {
 func (x *crossing) linger(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*settleTime)
 	defer cancel()
-	_ = x.soon(ctx, func() (bool, error) { // without it, order is lost and no message
-		behind, _, err := x.behind(ctx)
-		return !behind, err
-	})
+	_ = x.copied(ctx, math.MaxUint64) // without it, order is lost and no message
 }
 
 // updateSoon is updateStream for when publishers wait: it is asked again soon,

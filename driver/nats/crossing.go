@@ -60,10 +60,12 @@ type leg struct {
 	Start uint64 `json:"start,omitempty"`
 	// Before is the taker's last sequence before the cut.
 	Before uint64 `json:"before,omitempty"`
-	// Held is what the taker held of the space before it copied, by subject, and
-	// Given what the giver held when it was over; nil if that is not known.
-	Held  map[string]uint64 `json:"held"`
-	Given map[string]uint64 `json:"given"`
+	// Held is what the taker held of the space before it copied, by subject.
+	Held map[string]uint64 `json:"held"`
+	// Since is the taker's sequence from which on all that it holds of the giver
+	// are this crossing's copies; 0 if that is not known. Its own limits may have
+	// let go of what Held counts, and of the first copies.
+	Since uint64 `json:"since,omitempty"`
 	// First is the giver's first sequence then.
 	First uint64 `json:"first,omitempty"`
 	// Cut is the taker's last message that is the giver's; what follows in the

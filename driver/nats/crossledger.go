@@ -10,24 +10,13 @@ import (
 // countable is how many messages are read one by one to count them.
 const countable = 200_000
 
-// keepable is how many subjects' counts are journaled.
-const keepable = 1000
-
 // book counts both streams by subject and compares them with what the relay
 // heard, or what the taker took where the relay was lost. The three numbers of
 // a row come from three places. until is the taker's last sequence that
 // published speaks of.
 func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, published map[string]uint64, until uint64) error {
 	l.Ledger = ledger
-	old, given, err := x.toCopy(ctx, l)
-	if err != nil {
-		return err
-	}
-	l.Given = given
-	if len(given) > keepable {
-		l.Given = nil
-	}
-	copies, taken, err := x.taken(ctx, l, old, until)
+	old, copies, taken, err := x.compared(ctx, l, ledger, until)
 	if err != nil {
 		return err
 	}
@@ -38,7 +27,7 @@ func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, publi
 		ledger.Row(subject).New = n
 	}
 	if old == nil || copies == nil {
-		ledger.Uncounted = fmt.Sprintf("more than %d messages, or %d subjects, are copies: they were followed and not counted again", countable, keepable)
+		ledger.Uncounted = fmt.Sprintf("more than %d messages are copies: they were followed and not counted again", countable)
 	} else {
 		for subject, n := range old {
 			ledger.Row(subject).Old = n
@@ -56,23 +45,41 @@ func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, publi
 	return nil
 }
 
-// toCopy counts the giver's messages that the taker had to copy; nil when they
-// are too many to count. given is all that the giver holds.
-func (x *crossing) toCopy(ctx context.Context, l *leg) (old, given map[string]uint64, err error) {
-	if given, err = x.counts(ctx, x.giver); err != nil {
-		return nil, nil, err
+// compared counts what the giver had to give and what the taker has of it, nil
+// where they are too many or cannot be told apart, and what the taker has taken
+// itself up to a sequence. Both may let go of messages meanwhile: it looks again.
+func (x *crossing) compared(ctx context.Context, l *leg, ledger *relay.Ledger, until uint64) (old, copies, taken map[string]uint64, err error) {
+	if l.Since == 0 {
+		if old, err = x.toCopy(ctx, l); err == nil {
+			copies, taken, err = x.taken(ctx, l, old, until)
+		}
+		return old, copies, taken, err
 	}
+	for range audits {
+		if old, copies, taken, ledger.Known, err = x.compareSince(ctx, l, until); err != nil {
+			return nil, nil, nil, err
+		}
+		if old == nil || equalCounts(copies, old) {
+			break
+		}
+	}
+	return old, copies, taken, nil
+}
+
+// toCopy counts the giver's messages that the taker had to copy; nil when they
+// are too many to count.
+func (x *crossing) toCopy(ctx context.Context, l *leg) (map[string]uint64, error) {
 	switch {
 	case l.Start <= max(l.First, 1):
-		return given, given, nil
+		return x.counts(ctx, x.giver)
 	case l.End >= l.Start && l.End-l.Start > countable:
-		return nil, given, nil
+		return nil, nil
 	}
 	have, err := tail(ctx, x.c.nc, x.giver, x.space, l.Start, l.End)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", x.c, err)
+		return nil, fmt.Errorf("%s: %w", x.c, err)
 	}
-	return tally(have, 0), given, nil
+	return tally(have, 0), nil
 }
 
 // tally counts messages by subject, up to a sequence; 0: all.

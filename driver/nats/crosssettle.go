@@ -23,6 +23,12 @@ func (x *crossing) settle(ctx context.Context) error {
 		return x.tidyGiver(ctx, giver)
 	}
 	if err := x.current(ctx, x.taker); err != nil {
+		if _, err := x.edit(ctx, x.taker, taker.Config, func(cfg config) {
+			x.dropSource(cfg, x.giver)
+			x.restoreWindow(cfg)
+		}); err != nil {
+			return fmt.Errorf("end the sourcing of %s: %w", x.giver, err)
+		}
 		return &unsettled{fmt.Errorf("%s: stream %s owns %s and serves; its transform can be taken away only when all replicas are current: %w", x.c, x.taker, quoted(x.space), err)}
 	}
 	if _, taker, err = x.look(ctx); err != nil {
@@ -59,7 +65,7 @@ func (x *crossing) tidyGiver(ctx context.Context, giver *streamInfo) error {
 }
 
 func dropClosed(stream string, cfg config) {
-	if len(subjectsOf(stream, cfg)) > 0 {
+	if len(subjectsOf(cfg)) > 0 {
 		dropSubjects(stream, cfg, closedSubject(stream))
 	}
 }

@@ -77,12 +77,10 @@ func (h *handover) back(mine func() error) *crossing {
 	return &crossing{c: h.c, giver: h.p.To, taker: h.p.From, space: h.moving, mine: mine, hooks: h.hooks}
 }
 
-// Observe shows the two streams' whole lists of subjects, as nats.stream does;
-// sources are the streams that are copied into one as far as the handover's
-// subjects are concerned, relayed says that a relay's prefix is open on it.
+// Observe shows the two streams' whole lists of subjects, as nats.stream does,
+// and of what they copy. What a relay needs on them is nobody's to restore.
 func (h *handover) Observe(ctx context.Context) (state.State, error) {
 	out := state.State{}
-	x := h.forward(read)
 	for _, name := range []string{h.p.From, h.p.To} {
 		info, err := h.c.stream(ctx, name)
 		if err != nil {
@@ -90,11 +88,13 @@ func (h *handover) Observe(ctx context.Context) (state.State, error) {
 		}
 		f := state.Fields{"exists": compact(info != nil)}
 		if info != nil {
-			f["subjects"] = compact(slices.DeleteFunc(info.subjects(), privately))
-			f["sources"] = compact(x.sourceNames(info.Config))
-			f["relayed"] = compact(prefixed(info.Config))
+			f["subjects"] = compact(info.subjects())
+			f["sources"] = compact(sourceList(info.Config))
 		}
 		out[h.c.streamID(name)] = f
+		if info == nil {
+			continue // its consumers went with it
+		}
 		for _, durable := range h.p.Consumers {
 			info, err := h.c.consumer(ctx, name, durable)
 			if err != nil {

@@ -16,7 +16,7 @@ type handing struct {
 	hooks  *hooks
 	cursor json.RawMessage
 	faulty faulty
-	killed int // a node that a fault has killed
+	mend   func() // ends a fault
 }
 
 func newHanding(b *bench) *handing {

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/runbook"
 )
 
 // There, back and there again under load: each time the stream that owns the
@@ -228,6 +231,76 @@ func TestUndoOfAHandoverDeliversAgainWhatWasNotAcknowledged(t *testing.T) {
 	}
 }
 
+// The old stream's own limits let go of what it had, and of the standby's first
+// copies, before it is gone back to: its ledger counts what can be there.
+func TestHandoverIsUndoneAfterTheOldStreamHasLetGo(t *testing.T) {
+	b := newBench(t)
+	p := newHanding(b).alone()
+	b.publish(p.oura(), 5)
+	a := p.action()
+	e := p.effect(a)
+	if _, err := a.Apply(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(p.oura(), 4)
+	holds := func(n uint64) {
+		t.Helper()
+		if err := await(t.Context(), func() (bool, error) { return b.info(p.from).State.Messages == n, nil }); err != nil {
+			t.Fatalf("the old stream has %d messages, not %d: %v", b.info(p.from).State.Messages, n, err)
+		}
+	}
+	holds(9)
+	old, err := b.js.Stream(t.Context(), p.from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := old.CachedInfo().Config
+	cfg.MaxMsgs = 3
+	if _, err := b.js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	holds(3)
+	if err := a.Undo(t.Context(), p.again(e)); err != nil {
+		t.Fatal(err)
+	}
+	l := p.voyage().Back.Ledger
+	if l == nil || l.Unequal() != "" || l.Uncounted != "" || l.Row(p.oura()).Old != 3 {
+		t.Fatalf("ledger %+v", l)
+	}
+	b.publish(p.oura(), 1)
+	holds(3)
+}
+
+// What was published before the handover and again after it is in both streams;
+// the old one drops the copy, as it knows the Nats-Msg-Id.
+func TestUndoOfAHandoverCountsRepeats(t *testing.T) {
+	b := newBench(t)
+	p := newHanding(b).alone()
+	b.publish(p.oura(), 2)
+	send := func(stream string) {
+		t.Helper()
+		ack, err := b.js.Publish(t.Context(), p.oura(), []byte("again"), jetstream.WithMsgID("twice"))
+		if err != nil || ack.Stream != stream || ack.Duplicate {
+			t.Fatalf("published: %+v, %v", ack, err)
+		}
+	}
+	send(p.from)
+	a := p.action()
+	e := p.effect(a)
+	if _, err := a.Apply(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(p.oura(), 1)
+	send(p.to)
+	if err := a.Undo(t.Context(), p.again(e)); err != nil {
+		t.Fatal(err)
+	}
+	l := p.voyage().Back.Ledger
+	if l == nil || l.Unequal() != "" || l.Uncounted != "" || l.Known != 1 || b.info(p.from).State.Messages != 4 {
+		t.Fatalf("ledger %+v, %d messages", l, b.info(p.from).State.Messages)
+	}
+}
+
 // The standby ends with promote, and not before its new stream owns the subjects.
 func TestPromoteEndsTheStandby(t *testing.T) {
 	b := newBench(t)
@@ -240,11 +313,20 @@ func TestPromoteEndsTheStandby(t *testing.T) {
 	if err := await(t.Context(), func() (bool, error) { return b.info(p.from).State.Messages == 3, nil }); err != nil {
 		t.Fatalf("the standby does not copy: %v", err)
 	}
+	// Its paused durable has them to deliver, and nothing to do.
+	old := runbook.Params{"on": "bus", "stream": p.from, "consumer": "normalize-oura"}
+	r := b.reads(b.check("nats.drained", old), "drained, with 3 copies", func(r evidence.Reading) bool {
+		return r.Verdict == evidence.Pass && strings.Contains(r.Value, "3 copies")
+	})
+	t.Log(r.Value)
+	old["below"] = int64(1)
+	wantVerdict(t, b.check("nats.lag", old).Read(t.Context()), evidence.Pass)
+
 	end := b.action("nats.promote", p.moves)
-	if _, ok := end.(driver.Irreversible); !ok {
-		t.Fatal("promote can be undone")
+	e := p.effect(end)
+	if _, err := end.Apply(t.Context(), e); err != nil {
+		t.Fatal(err)
 	}
-	b.apply(end)
 	b.publish(p.oura(), 3)
 	if info := b.info(p.from); info.State.Messages != 3 || len(info.Sources) > 0 {
 		t.Fatalf("the old stream has %d messages and sources %v", info.State.Messages, info.Sources)
@@ -252,9 +334,52 @@ func TestPromoteEndsTheStandby(t *testing.T) {
 	if done, info, err := p.c.finished(t.Context(), p.from, "normalize-oura", nil); err != nil || !done || info.Pending > 0 {
 		t.Fatalf("the old durable has %v to do: %v", info, err)
 	}
+	// Undone, it copies on from where it stopped.
+	e = p.again(e)
+	for range 2 {
+		if err := end.Undo(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if info := b.info(p.from); info.State.Messages != 6 || len(info.Sources) != 1 {
+			t.Fatalf("undone, the old stream has %d messages and sources %v", info.State.Messages, info.Sources)
+		}
+	}
+	// What the new stream has let go of meanwhile is told.
+	end = b.action("nats.promote", p.moves)
+	e = p.effect(end)
+	if _, err := end.Apply(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(p.oura(), 3)
+	stream, err := b.js.Stream(t.Context(), p.to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeKeep(1)); err != nil {
+		t.Fatal(err)
+	}
+	e = p.again(e)
+	var kept *driver.Kept
+	if err := end.Undo(t.Context(), e); !errors.As(err, &kept) || !strings.Contains(kept.Cost, "up to 2 messages") {
+		t.Fatalf("undone with messages gone: %v, %+v", err, kept)
+	}
+	if info := b.info(p.from); info.State.Messages != 7 {
+		t.Fatalf("the old stream has %d messages", info.State.Messages)
+	}
+
+	// Once the old stream is deleted nothing is said of its consumers: that they
+	// went with it is nobody's drift.
+	if err := b.js.DeleteStream(t.Context(), p.from); err != nil {
+		t.Fatal(err)
+	}
+	now, err := a.Observe(t.Context())
+	if _, told := now[p.c.consumerID(p.from, "normalize-oura")]; told || err != nil {
+		t.Fatalf("after the deletion: %v, %v", now, err)
+	}
+
 	notYet := newHanding(b)
 	early := b.action("nats.promote", notYet.moves)
-	e := b.effect(early)
+	e = b.effect(early)
 	if _, err := early.Apply(t.Context(), e); err == nil {
 		t.Fatal("promoted a stream that owns nothing")
 	}

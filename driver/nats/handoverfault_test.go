@@ -27,12 +27,15 @@ var faults = []struct {
 	// elects: a stream is without a leader for a moment, which by itself loses
 	// what nobody waits for.
 	elects bool
+	disk   bool // it takes one that can be slow
 }{
 	{name: "the relay's connection is cut", hit: func(_ *handing, n *natstest.Nodes) { n.Disconnect("segue relay") }},
 	{name: "everything stands still for 2 s", hit: func(p *handing, _ *natstest.Nodes) { p.stall(2 * time.Second) }},
 	{name: "the old stream's leader steps down", elects: true, hit: func(p *handing, _ *natstest.Nodes) { p.stepDown(p.from) }},
 	{name: "the new stream's leader steps down", elects: true, hit: func(p *handing, _ *natstest.Nodes) { p.stepDown(p.to) }},
 	{name: "the node of the leaders dies", elects: true, hit: func(p *handing, n *natstest.Nodes) { p.kill(n, n.StreamLeader(p.from)) }},
+	{name: "the leaders' disk is slow", disk: true, hit: func(p *handing, n *natstest.Nodes) { p.slow(n, n.StreamLeader(p.from)) }},
+	{name: "another disk is slow", disk: true, hit: func(p *handing, n *natstest.Nodes) { p.slow(n, (n.StreamLeader(p.from)+1)%3) }},
 	{name: "another node dies", elects: true, hit: func(p *handing, n *natstest.Nodes) { p.kill(n, (n.StreamLeader(p.from)+1)%3) }},
 }
 
@@ -61,14 +64,29 @@ func (p *handing) kill(n *natstest.Nodes, i int) {
 		p.t.Error("nobody leads the old stream")
 		return
 	}
-	p.killed = i
+	p.mend = func() { n.StartNode(p.t, i) }
 	n.Kill(i)
+}
+
+// slow makes each write of a node take as long as on a disk that is about to
+// die.
+func (p *handing) slow(n *natstest.Nodes, i int) {
+	if i < 0 {
+		p.t.Error("nobody leads the old stream")
+		return
+	}
+	before := n.SlowDisk(i, 50*time.Millisecond)
+	p.mend = func() {
+		if n.SlowDisk(i, 0) == before {
+			p.t.Error("no write was slow")
+		}
+	}
 }
 
 // breaks has a fault hit once, at a sub-step.
 func (p *handing) breaks(n *natstest.Nodes, at string, hit func(*handing, *natstest.Nodes)) {
 	var once sync.Once
-	p.killed = -1
+	p.mend = func() {}
 	p.hooks = &hooks{
 		reached: func(subStep string) {
 			if subStep == at {
@@ -92,7 +110,7 @@ func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the race detector makes it a test of patience")
 	}
-	cluster := natstest.Cluster(t)
+	cluster := natstest.ClusterOnSlowDisks(t)
 	i := 0
 	for _, f := range faults {
 		for _, at := range subSteps {
@@ -100,6 +118,9 @@ func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
 				continue
 			}
 			t.Run(f.name+" at "+at, func(t *testing.T) {
+				if f.disk && !natstest.MaySlowDisks() {
+					t.Skip("a slow disk takes root and /dev/fuse")
+				}
 				b := &bench{t, connect(t, cluster), cluster.JetStream(t), 3}
 				p := newHanding(b).alone()
 				l := newLoad(t, cluster, p.vendor, 300, 100)
@@ -112,9 +133,7 @@ func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
 				if owner, ownerErr := p.action().forward(read).owner(t.Context()); ownerErr != nil || owner == "" {
 					t.Fatalf("the subjects have owner %q, %v, after %v", owner, ownerErr, err)
 				}
-				if p.killed >= 0 {
-					cluster.StartNode(t, p.killed)
-				}
+				p.mend()
 				for try := 0; err != nil && try < 5; try++ {
 					_, err = p.action().Resume(t.Context(), p.again(e))
 				}
@@ -122,10 +141,15 @@ func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
 					t.Fatalf("it does not go on: %v; at first: %v", err, first)
 				}
 				l.flows(20)
-				l.stop()
-				got := l.check(p.c, p.to)
 				v := p.voyage()
 				ledger := v.Forward.Ledger
+				// And from there back.
+				if err := p.action().Undo(t.Context(), p.again(e)); err != nil {
+					t.Fatalf("it does not go back: %v", err)
+				}
+				l.flows(20)
+				l.stop()
+				got := l.check(p.c, p.from)
 				t.Logf("ownerless %.1f ms, at first %v, ledger %s, %+v", v.Forward.Ownerless, first, compact(ledger.Condensed(1)), got)
 				if got.LostAcked > 0 || ledger.Blind == "" && got.Lost > 0 && !f.elects || got.Doubled > ledger.Doubtful {
 					t.Errorf("%+v", got)

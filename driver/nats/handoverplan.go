@@ -20,10 +20,13 @@ func (h *handover) Survey(ctx context.Context) (state.State, error) {
 	out := state.State{}
 	for _, info := range all {
 		f := state.Fields{"exists": compact(true), "subjects": compact(info.subjects())}
-		for _, key := range []string{"sources", "mirror", "subject_transform", "republish", "retention", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size", "discard", "num_replicas", "no_ack"} {
+		for _, key := range []string{"mirror", "subject_transform", "republish", "retention", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size", "discard", "num_replicas", "no_ack"} {
 			if v, ok := info.Config[key]; ok && string(v) != "null" {
 				f[key] = v
 			}
+		}
+		if raw := info.Config["sources"]; raw != nil {
+			f["sources-now"] = raw
 		}
 		f["messages"], f["bytes"] = compact(info.State.Messages), compact(info.State.Bytes)
 		out[h.c.streamID(info.name())] = f
@@ -78,8 +81,8 @@ func (h *handover) PlanAmong(before, others state.State) (state.State, error) {
 		return nil, m.refuse("a handover would not be safe here: "+strings.Join(reasons, "; "), strings.Join(remedies, "; "))
 	}
 	want := state.State{
-		h.fromID(): {"exists": compact(true), "subjects": compact(minus(fromHas, h.moving)), "sources": compact([]string{h.p.To}), "relayed": compact(false)},
-		h.toID():   {"exists": compact(true), "subjects": compact(union(toHas, h.moving)), "sources": compact([]string{}), "relayed": compact(false)},
+		h.fromID(): {"exists": compact(true), "subjects": compact(minus(fromHas, h.moving)), "sources": compact(union(list(from["sources"]), []string{h.standby()}))},
+		h.toID():   {"exists": compact(true), "subjects": compact(union(toHas, h.moving)), "sources": compact(minus(list(to["sources"]), []string{copying(h.p.From, h.moving)}))},
 	}
 	if moved { // by an earlier attempt, or by hand; after nats.promote there is no standby
 		want[h.fromID()]["sources"] = orEmpty(from["sources"])
@@ -100,6 +103,9 @@ func (h *handover) PlanAmong(before, others state.State) (state.State, error) {
 	}
 	return want, nil
 }
+
+// standby is what the old stream copies until nats.promote.
+func (h *handover) standby() string { return copying(h.p.To, h.moving) }
 
 func orEmpty(raw json.RawMessage) json.RawMessage {
 	if raw == nil {
@@ -158,7 +164,7 @@ func (h *handover) streamObstacles(id string, f state.Fields, add func(string, s
 	if flag(f["no_ack"]) {
 		add("no-ack: false", "stream %s does not acknowledge, so it cannot be probed", name)
 	}
-	for _, s := range x.sourceNames(config(f)) {
+	for _, s := range x.sourceNames(config{"sources": f["sources-now"]}) {
 		if s != h.p.From && s != h.p.To {
 			add("take it away first", "stream %s copies %s of stream %s", name, quoted(h.moving), s)
 		}
@@ -176,19 +182,29 @@ func (h *handover) limitObstacles(from, to state.Fields, add func(string, string
 		return
 	}
 	for key, holds := range map[string]int64{"max_msgs": number(from["messages"]), "max_bytes": number(from["bytes"])} {
-		if limit := number(to[key]); limit > 0 && limit < holds && h.p.History != "since" {
+		if limit := planned(to, key, strings.ReplaceAll(key, "_", "-")); limit > 0 && limit < holds && h.p.History != "since" {
 			add("a larger limit, or history: none", "stream %s takes %d (%s) and stream %s holds %d", h.p.To, limit, key, h.p.From, holds)
 		}
 	}
-	if per, was := number(to["max_msgs_per_subject"]), number(from["max_msgs_per_subject"]); per > 0 && (was <= 0 || per < was) {
+	if per, was := planned(to, "max_msgs_per_subject", "max-msgs-per-subject"), number(from["max_msgs_per_subject"]); per > 0 && (was <= 0 || per < was) {
 		add("the old stream's limit", "stream %s keeps %d messages of a subject, fewer than stream %s", h.p.To, per, h.p.From)
 	}
 	if size, was := number(to["max_msg_size"]), number(from["max_msg_size"]); size > 0 && (was <= 0 || size < was) {
 		add("the old stream's limit", "stream %s takes messages of %d bytes, smaller ones than stream %s", h.p.To, size, h.p.From)
 	}
-	if a, b := number(from["num_replicas"]), number(to["num_replicas"]); a != b {
+	if a, b := number(from["num_replicas"]), planned(to, "num_replicas", "replicas"); a != b && b > 0 {
 		add(fmt.Sprintf("replicas: %d", a), "stream %s has %d replicas and stream %s has %d", h.p.From, a, h.p.To, b)
 	}
+}
+
+// planned is a number of a stream that is there or, as a step before this one
+// is to make it, one that is written in a runbook's way; 0 if it is not known
+// yet: right before the handover it is looked at again.
+func planned(f state.Fields, key, written string) int64 {
+	if raw, ok := f[key]; ok {
+		return number(raw)
+	}
+	return number(f[written])
 }
 
 // dependent finds streams that copy the space from one of the two.
@@ -201,7 +217,7 @@ func (h *handover) dependent(id string, f state.Fields, add func(string, string,
 	var mirror source
 	_ = json.Unmarshal(f["mirror"], &mirror)
 	of, _ := overlapping(mirror.covered(), h.moving)
-	if mirror.Name == h.p.From && len(of) > 0 || slices.Contains(x.sourceNames(config(f)), h.p.From) {
+	if mirror.Name == h.p.From && len(of) > 0 || slices.Contains(x.sourceNames(config{"sources": f["sources-now"]}), h.p.From) {
 		add("have it copy the new stream, or end it", "stream %s copies %s of stream %s, which would end with nats.promote", name, quoted(h.moving), h.p.From)
 	}
 }

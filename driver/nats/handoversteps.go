@@ -4,14 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/state"
 )
-
-// privately: the subject is a relay's, which the state shows in another way.
-func privately(subject string) bool { return strings.HasPrefix(subject, "_segue.") }
 
 func (h *handover) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
 	return h.run(ctx, e)
@@ -89,8 +85,8 @@ func (h *handover) finish(ctx context.Context, _ driver.Effect, v *voyage) (stat
 	if l := v.Forward.Ledger; l != nil {
 		f := maps.Clone(after[h.toID()])
 		f["ledger"] = compact(l.Condensed(listed))
-		if len(v.Cannot) > 0 {
-			f["cannot"] = compact(v.Cannot)
+		if len(v.Seen) > 0 {
+			f["seen"], f["cannot"] = compact(v.Seen), compact(v.Cannot)
 		}
 		after[h.toID()] = f
 	}

@@ -79,38 +79,42 @@ func (h *handover) straysBack(ctx context.Context, there *crossing, v *voyage, o
 func (h *handover) handBack(ctx context.Context, e driver.Effect, v *voyage, back *crossing, kept *driver.Kept) error {
 	save := func(ctx context.Context) error { return e.Save(ctx, *v) }
 	if v.Back.At == "" {
-		start, held, err := h.backStart(ctx, v)
+		start, since, err := h.backStart(ctx, v)
 		if err != nil {
 			return err
 		}
-		back.start, v.Back.Held = start, held
+		back.start, v.Back.Since = start, since
 	}
 	err := back.cross(ctx, &v.Back, save)
 	if unfinished, ok := errors.AsType[*unsettled](err); ok {
-		keep(kept, "the relay's transform on stream "+h.p.From, unfinished.Error(), "undo again when all replicas are current", h.fromID(), "relayed")
-		kept.Fields[h.fromID()] = append(kept.Fields[h.fromID()], "sources")
+		keep(kept, "the relay's transform on stream "+h.p.From, unfinished.Error(), unrelay(h.p.From), h.fromID(), "relayed")
 		return nil
 	}
 	return err
 }
 
-// backStart is the new stream's first message that the old one lacks, and what
-// the old one holds without copies of the new one, nil if that is to be counted.
-func (h *handover) backStart(ctx context.Context, v *voyage) (uint64, map[string]uint64, error) {
-	if v.Forward.past(atReconciled) {
-		return v.Forward.Cut + 1, v.Forward.Given, nil
-	}
-	if v.Forward.past(atAttached) || v.Forward.At == atCutting {
+// unrelay is how what a relay needed is taken away by hand.
+func unrelay(stream string) string {
+	return fmt.Sprintf("the next handover takes it away; or, when all replicas are current: nats stream edit %s --interactive, without subject _segue.relay.%s.> and subject_transform", stream, stream)
+}
+
+// backStart is the new stream's first message that the old one lacks, and the old
+// one's first that may be a copy of it, 0 if that is not known.
+func (h *handover) backStart(ctx context.Context, v *voyage) (start, since uint64, err error) {
+	switch {
+	case v.Forward.past(atReconciled):
+		return v.Forward.Cut + 1, v.Forward.End + 1, nil
+	case v.Forward.past(atAttached) || v.Forward.At == atCutting:
 		if err := h.forward(read).locate(ctx, &v.Forward); err != nil {
-			return 0, nil, err
+			return 0, 0, err
 		}
-		return v.Forward.Cut + 1, nil, nil
+		return v.Forward.Cut + 1, v.Forward.End + 1, nil
 	}
 	start, ok, err := h.back(read).startAfter(ctx)
 	if err == nil && !ok {
 		start = 1
 	}
-	return start, nil, err
+	return start, 0, err
 }
 
 // clear takes what a crossing that was not finished has left on the new stream,
@@ -126,7 +130,7 @@ func (h *handover) clear(ctx context.Context, there *crossing, kept *driver.Kept
 	}
 	if prefixed(to.Config) {
 		if err := there.current(ctx, h.p.To); err != nil {
-			keep(kept, "the relay's transform on stream "+h.p.To, err.Error(), "undo again when all replicas are current", h.toID(), "relayed")
+			keep(kept, "the relay's transform on stream "+h.p.To, err.Error(), unrelay(h.p.To), h.toID(), "relayed")
 		} else {
 			if _, to, err = there.look(ctx); err != nil {
 				return err
@@ -137,9 +141,7 @@ func (h *handover) clear(ctx context.Context, there *crossing, kept *driver.Kept
 		}
 	}
 	if _, err := there.edit(ctx, h.p.From, from.Config, func(cfg config) {
-		if !prefixed(cfg) {
-			there.back().dropSource(cfg, h.p.To)
-		}
+		there.back().dropSource(cfg, h.p.To)
 		dropClosed(h.p.From, cfg)
 	}); err != nil {
 		return err

@@ -123,6 +123,14 @@ func (c *Conn) left(ctx context.Context, stream string, names []string) (leftove
 	}
 	var texts []string
 	for _, info := range infos {
+		stands, err := c.standsBy(ctx, stream, &info)
+		if err != nil {
+			return unsure(err.Error())
+		}
+		if stands {
+			texts = append(texts, fmt.Sprintf("%s: nothing; it stands by with %d copies", info.Name, info.Pending))
+			continue
+		}
 		out.count += info.Pending + info.AckPending
 		texts = append(texts, info.Name+": "+info.left())
 	}

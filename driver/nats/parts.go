@@ -13,7 +13,7 @@ func Parts() []driver.Part {
 		driver.Acts(driver.About{Name: "nats.consumer", On: kind, Resumable: true, Doc: "Creates or updates a durable consumer; only the settings that are given are owned."}, newConsumer),
 		driver.Acts(driver.About{Name: "nats.move", On: kind, Resumable: true, Doc: "Moves subjects from one stream to another: cut, attach, old workers finish, new workers start. For a few milliseconds nothing owns the subjects: publishers must retry."}, newMove),
 		driver.Acts(driver.About{Name: "nats.handover", On: kind, Resumable: true, Doc: "Hands subjects over from one live stream to another with nothing lost, doubled or reordered, history and consumers included; the old stream stays a hot standby until nats.promote."}, newHandover),
-		driver.Acts(driver.About{Name: "nats.promote", On: kind, Resumable: true, Irreversible: true, Doc: "Ends the hot standby of a handover: from here on going back would lose messages."}, newPromote),
+		driver.Acts(driver.About{Name: "nats.promote", On: kind, Resumable: true, Approved: true, Doc: "Ends the hot standby of a handover. From here on going back copies what has come since, as far as the new stream still holds it."}, newPromote),
 		driver.Acts(driver.About{Name: "nats.probe", On: kind, Resumable: true, Doc: "Publishes a marked test message, sees it stored and acknowledged, and removes it, and only it."}, newProbe),
 		driver.Acts(driver.About{Name: "nats.purge", On: kind, Resumable: true, Irreversible: true, Doc: "Removes a stream's messages by subject, those that are there when it starts."}, newPurge),
 		driver.Acts(driver.About{Name: "nats.backup", On: kind, Doc: "Takes a snapshot of a stream with its consumers into a directory, with a manifest and checksums."}, newBackup),

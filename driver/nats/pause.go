@@ -28,7 +28,7 @@ func (c *Conn) pause(ctx context.Context, mine func() error, stream, name string
 // delivered to them before the next message or the next pull (nats-server
 // 2.15.2). A pause that runs out does wake it, so the pause is made to run out
 // soon; "soon" grows until the leader was seen to have heard of it before it
-// was over.
+// was over. One that has run out is taken away then.
 func (c *Conn) resume(ctx context.Context, mine func() error, stream, name string) error {
 	for soon := 50 * time.Millisecond; ; soon *= 2 {
 		until := time.Now().Add(soon).UTC().Truncate(time.Microsecond)
@@ -50,11 +50,20 @@ func (c *Conn) resume(ctx context.Context, mine func() error, stream, name strin
 			return fmt.Errorf("%s: wait until consumer %s of stream %s is resumed: %w", c, name, stream, err)
 		}
 		if armed || soon > callTimeout {
+			// It is over; in the configuration it would stay.
+			if err := c.pauseUntil(ctx, mine, stream, name, time.Time{}); err != nil {
+				return fmt.Errorf("take the pause that ran out from consumer %s of stream %s: %w", name, stream, err)
+			}
 			return nil
 		}
 	}
 }
 
+// pauseUntil pauses until a time; the zero time is for no pause.
 func (c *Conn) pauseUntil(ctx context.Context, mine func() error, stream, name string, until time.Time) error {
-	return c.tell(ctx, mine, "$JS.API.CONSUMER.PAUSE."+stream+"."+name, map[string]time.Time{"pause_until": until.UTC()}, nil)
+	req := map[string]time.Time{}
+	if !until.IsZero() {
+		req["pause_until"] = until.UTC()
+	}
+	return c.tell(ctx, mine, "$JS.API.CONSUMER.PAUSE."+stream+"."+name, req, nil)
 }

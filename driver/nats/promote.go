@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -10,8 +11,10 @@ import (
 )
 
 // promote ends the hot standby that a handover has left: the old stream copies
-// the new one no more, and its durables have nothing left to deliver. It owns
-// what the old stream copies of the subjects, and where its durables are.
+// the new one no more, and its durables have nothing left to deliver. Undone, it
+// copies again from where it stopped: only what the new stream has let go of
+// meanwhile by its own limits is not in it. It owns what the old stream copies of
+// the subjects.
 type promote struct{ h *handover }
 
 type promoteParams struct {
@@ -35,11 +38,6 @@ func newPromote(_ context.Context, c *Conn, p promoteParams) (driver.Action, err
 	return &promote{&handover{c: c, p: p.handover(), moving: sorted(p.Subjects)}}, nil
 }
 
-// Loses implements driver.Irreversible.
-func (a *promote) Loses() string {
-	return fmt.Sprintf("the way back without loss: what stream %s gets on %s from now on is not in stream %s", a.h.p.To, quoted(a.h.moving), a.h.p.From)
-}
-
 func (a *promote) Resources() []driver.Resource {
 	return []driver.Resource{{ID: a.h.fromID(), Name: "stream " + a.h.p.From + " on nats cluster " + a.h.c.cluster}}
 }
@@ -51,7 +49,7 @@ func (a *promote) Observe(ctx context.Context) (state.State, error) {
 	}
 	f := state.Fields{"exists": compact(info != nil)}
 	if info != nil {
-		f["sources"] = compact(a.h.forward(read).sourceNames(info.Config))
+		f["sources"] = compact(sourceList(info.Config))
 	}
 	return state.State{a.h.fromID(): f}, nil
 }
@@ -61,12 +59,22 @@ func (a *promote) Plan(before state.State) (state.State, error) {
 	if !flag(f["exists"]) {
 		return nil, &driver.Refusal{System: a.h.c.String(), Reason: fmt.Sprintf("there is no stream %s (10059)", a.h.p.From), Remedy: "the old stream of a handover"}
 	}
-	left := slices.DeleteFunc(list(f["sources"]), func(s string) bool { return s == a.h.p.To })
-	return state.State{a.h.fromID(): {"exists": compact(true), "sources": compact(sorted(left))}}, nil
+	left := minus(list(f["sources"]), []string{a.h.standby()})
+	return state.State{a.h.fromID(): {"exists": compact(true), "sources": compact(left)}}, nil
 }
 
 func (a *promote) Resume(ctx context.Context, e driver.Effect) (state.State, error) {
 	return a.Apply(ctx, e)
+}
+
+// promoted is promote's cursor.
+type promoted struct {
+	// Source is the old stream's entry for the new one. The server goes on after
+	// the last copy that came by an equal entry, whatever its opt_start_seq says.
+	Source json.RawMessage `json:"source"`
+	// Next is the new stream's first message that was not copied, once that is
+	// sure.
+	Next uint64 `json:"next,omitempty"`
 }
 
 // Apply asserts that the new stream owns the subjects before it ends the way
@@ -82,12 +90,30 @@ func (a *promote) Apply(ctx context.Context, e driver.Effect) (state.State, erro
 	if err != nil || old == nil {
 		return nil, fmt.Errorf("look at stream %s: %w", a.h.p.From, err)
 	}
-	now, err := x.edit(ctx, a.h.p.From, old.Config, func(cfg config) { x.dropSource(cfg, a.h.p.To) })
+	p, err := readPromoted(e.Cursor)
 	if err != nil {
+		return nil, err
+	}
+	if entry := x.entry(old.Config, a.h.p.To); entry != nil {
+		p = promoted{Source: entry}
+		if err := e.Save(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := x.edit(ctx, a.h.p.From, old.Config, func(cfg config) { x.dropSource(cfg, a.h.p.To) }); err != nil {
 		return nil, fmt.Errorf("end the standby of stream %s: %w", a.h.p.From, err)
 	}
-	if now.State.LastSeq == 0 {
-		now.State = old.State
+	if p.Source != nil && p.Next == 0 {
+		_, at, err := x.behind(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var s source
+		_ = json.Unmarshal(p.Source, &s) // the server has read it
+		p.Next = max(at+1, s.Start)
+		if err := e.Save(ctx, p); err != nil {
+			return nil, err
+		}
 	}
 	for _, name := range a.h.p.Consumers {
 		c, err := a.h.c.consumer(ctx, a.h.p.From, name)
@@ -108,18 +134,55 @@ func (a *promote) Apply(ctx context.Context, e driver.Effect) (state.State, erro
 	return a.Observe(ctx)
 }
 
-// Undo cannot bring the standby back.
+// Undo makes the old stream a standby again, and waits until it is one.
 func (a *promote) Undo(ctx context.Context, e driver.Effect) error {
-	now, err := a.Observe(ctx)
+	if !slices.Contains(list(e.Before[a.h.fromID()]["sources"]), a.h.standby()) {
+		return nil // it was none
+	}
+	p, err := readPromoted(e.Cursor)
 	if err != nil {
 		return err
 	}
-	if same(now[a.h.fromID()]["sources"], e.Before[a.h.fromID()]["sources"]) {
-		return nil
+	x := a.h.back(e.Mine)
+	giver, taker, err := x.look(ctx)
+	if err != nil {
+		return err
 	}
-	return &driver.Kept{
-		What:   "stream " + a.h.p.From + " without its standby's copying",
-		Cost:   "what stream " + a.h.p.To + " has got since is not in it",
-		Fields: map[string][]string{a.h.fromID(): {"sources"}},
+	if _, mutual := x.sourcing(giver.Config, x.taker); mutual {
+		return fmt.Errorf("%s: stream %s copies stream %s: copying it back would multiply messages without end", x.c, x.giver, x.taker)
 	}
+	var kept *driver.Kept
+	if x.entry(taker.Config, x.giver) == nil {
+		if p.Source == nil {
+			return fmt.Errorf("%s: stream %s copies stream %s no more, and how it did is not known", x.c, x.taker, x.giver)
+		}
+		lost := giver.State.FirstSeq - min(giver.State.FirstSeq, p.Next) // messages of other subjects count too
+		if p.Next > 0 && lost > 0 {
+			kept = &driver.Kept{
+				What: "stream " + x.taker + " without what stream " + x.giver + " has let go of by its limits",
+				Cost: fmt.Sprintf("up to %d messages since the standby ended are in neither", lost),
+			}
+		}
+		if _, err := x.edit(ctx, x.taker, taker.Config, func(cfg config) { x.putEntry(cfg, p.Source) }); err != nil {
+			return fmt.Errorf("make stream %s a standby of %s again: %w", x.taker, x.giver, err)
+		}
+	}
+	if err := x.caughtUp(ctx); err != nil {
+		return err
+	}
+	if kept != nil {
+		return kept
+	}
+	return nil
+}
+
+func readPromoted(raw json.RawMessage) (promoted, error) {
+	var p promoted
+	if raw == nil {
+		return p, nil
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return p, fmt.Errorf("cursor of nats.promote: %w", err)
+	}
+	return p, nil
 }

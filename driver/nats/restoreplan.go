@@ -58,7 +58,7 @@ func (a *restore) candidate(ctx context.Context) (candidate, error) {
 	if err != nil {
 		return candidate{}, fmt.Errorf("backup %s: %w", b.dir, err)
 	}
-	c := candidate{Name: b.name(), Subjects: subjectsOf(a.p.Stream, s.Config), Replicas: number(s.Config["num_replicas"]), Messages: b.Messages}
+	c := candidate{Name: b.name(), Subjects: subjectsOf(s.Config), Replicas: number(s.Config["num_replicas"]), Messages: b.Messages}
 	c.Interest = word(s.Config["retention"]) == "interest"
 	_ = json.Unmarshal(s.Config["max_age"], &c.MaxAge)
 	if b.Newest != nil {

@@ -58,7 +58,7 @@ func (i *streamInfo) name() string {
 	return name
 }
 
-func (i *streamInfo) subjects() []string { return subjectsOf(i.name(), i.Config) }
+func (i *streamInfo) subjects() []string { return subjectsOf(i.Config) }
 
 // stream returns nil if there is no such stream.
 func (c *Conn) stream(ctx context.Context, name string) (*streamInfo, error) {

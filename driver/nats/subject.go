@@ -12,18 +12,23 @@ import (
 // stream's own name in place of an empty list.
 func closedSubject(stream string) string { return "_segue.closed." + stream }
 
-// subjectsOf reads a stream's subjects as a set, empty if it is closed.
-func subjectsOf(stream string, cfg config) []string {
+// privately: the subject is Segue's own, to close a stream or for a relay, and
+// nobody else publishes to it.
+func privately(subject string) bool { return strings.HasPrefix(subject, "_segue.") }
+
+// subjectsOf reads a stream's subjects as a set, empty if it is closed. What a
+// relay needs is left out.
+func subjectsOf(cfg config) []string {
 	var list []string
 	if raw, ok := cfg["subjects"]; ok {
 		_ = json.Unmarshal(raw, &list)
 	}
 	list = sorted(list)
-	return slices.DeleteFunc(list, func(s string) bool { return s == closedSubject(stream) })
+	return slices.DeleteFunc(list, privately)
 }
 
 // putSubjects writes a set of subjects; the empty one closes the stream. The
-// server's order is kept for those that stay.
+// server's order is kept for those that stay, and what a relay needs stays.
 func putSubjects(stream string, cfg config, set []string) {
 	if len(set) == 0 {
 		set = []string{closedSubject(stream)}
@@ -32,7 +37,10 @@ func putSubjects(stream string, cfg config, set []string) {
 	if raw, ok := cfg["subjects"]; ok {
 		_ = json.Unmarshal(raw, &list)
 	}
-	list = slices.DeleteFunc(list, func(s string) bool { return !slices.Contains(set, s) })
+	closed := closedSubject(stream)
+	list = slices.DeleteFunc(list, func(s string) bool {
+		return !slices.Contains(set, s) && (s == closed || !privately(s))
+	})
 	for _, s := range set {
 		if !slices.Contains(list, s) {
 			list = append(list, s)

@@ -41,6 +41,14 @@ func TestStatusTellsEveryReplicaThatDoesNotWork(t *testing.T) {
 	}
 	o.AwaitHealthyOnly(t, "web-0", "web-1")
 	read(t, status("web", 2, health), evidence.Pass, "2 of 2 replicas work")
+	// A replica that restarts between two looks is another one.
+	before := status("web", 2, health).Read(t.Context()).Instance
+	o.Stop(t, "web-1")
+	o.Run(t, "web-1")
+	o.AwaitHealthyOnly(t, "web-1")
+	if after := status("web", 2, health).Read(t.Context()).Instance; before == "" || after == before {
+		t.Errorf("%q runs, and after a restart %q", before, after)
+	}
 	read(t, status("web", 3, health), evidence.Fail, "1 of 3 replicas are not there")
 	read(t, status("web", 1, health), evidence.Fail, "1 replicas are more")
 	read(t, status("web", 0, "http://{NO_ADDR}/"), evidence.Fail, "its environment has no NO_ADDR")

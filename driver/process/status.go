@@ -95,10 +95,25 @@ func (s *statusCheck) judge(ctx context.Context) evidence.Reading {
 	if len(found) == 0 && s.p.Replicas == 0 { // nor is a service that is not there one that is scaled down
 		wrong = []string{s.conn.nobody(all, s.p.Service).Error()}
 	}
+	r := evidence.Passed(value, bound)
 	if len(wrong) > 0 {
-		return evidence.Failed(value, bound, strings.Join(wrong, "; "))
+		r = evidence.Failed(value, bound, strings.Join(wrong, "; "))
 	}
-	return evidence.Passed(value, bound)
+	r.Instance = processes(asked)
+	return r
+}
+
+// processes are those that run: others tell that some have restarted, however
+// soon they worked again.
+func processes(found []status) string {
+	var out []string
+	for _, s := range found {
+		if s.PID > 0 {
+			out = append(out, fmt.Sprintf("%s pid %d", s.Name, s.PID))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
 }
 
 func (s *statusCheck) bound() string {

@@ -157,8 +157,18 @@ func (b bound) one(v float64, text string) evidence.Reading {
 		return evidence.Failed(text, "", text+" is not below "+number(*b.p.Below))
 	case b.p.Above != nil && v <= *b.p.Above:
 		return evidence.Failed(text, "", text+" is not above "+number(*b.p.Above))
+	case math.IsInf(v, 0):
+		return infinite(text)
 	}
 	return evidence.Passed(text, "")
+}
+
+// infinite is what holds a bound without being a measurement: a share of
+// nothing is more than any share.
+func infinite(text string) evidence.Reading {
+	r := evidence.Unsure("the value is infinite: something was divided by nothing")
+	r.Value = text
+	return r
 }
 
 func (b bound) evaluate(all []series) evidence.Reading {
@@ -186,6 +196,8 @@ func (b bound) evaluate(all []series) evidence.Reading {
 		r.Verdict, r.Detail = evidence.Unknown, err.Error()
 	case verdict == evidence.Fail:
 		r.Detail = text + " does not meet " + b.p.Expect
+	case verdict == evidence.Pass && slices.ContainsFunc(all, func(s series) bool { return math.IsInf(s.last().value, 0) }):
+		r = infinite(text)
 	}
 	return r
 }

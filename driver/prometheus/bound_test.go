@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/segue-run/segue/evidence"
@@ -37,6 +38,31 @@ func TestWhatWaversAboutItsBoundIsOneFailure(t *testing.T) {
 	}
 	if got := b.judge([]series{{samples: []sample{{value: 90}}}}); got.Verdict != evidence.Fail {
 		t.Errorf("after silence: %+v", got)
+	}
+}
+
+// 1 / 0 is above any bound, and says nothing. What is too slow for the last
+// bucket of a histogram is infinite too, and that is too slow.
+func TestAnInfiniteValueNeverPasses(t *testing.T) {
+	for name, c := range map[string]struct {
+		p    boundParams
+		v    float64
+		want evidence.Verdict
+	}{
+		"a share of nothing is above": {boundParams{Above: ptr(0.9)}, math.Inf(1), evidence.Unknown},
+		"…and meets what is expected": {boundParams{Expect: "value > 0.9"}, math.Inf(1), evidence.Unknown},
+		"less than nothing is below":  {boundParams{Below: ptr(5)}, math.Inf(-1), evidence.Unknown},
+		"an infinite time":            {boundParams{Below: ptr(5)}, math.Inf(1), evidence.Fail},
+		"…is not what is expected":    {boundParams{Expect: "value < 5.0"}, math.Inf(1), evidence.Fail},
+		"infinitely little":           {boundParams{Above: ptr(5)}, math.Inf(-1), evidence.Fail},
+	} {
+		b, err := newBound(c.p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.judge([]series{{samples: []sample{{value: c.v}}}}); got.Verdict != c.want || got.Detail == "" {
+			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		}
 	}
 }
 

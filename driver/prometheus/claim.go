@@ -12,7 +12,7 @@ import (
 type claimParams struct {
 	Confidence   *runbook.Percent `param:"confidence" doc:"How sure it must be, as in 95%: it passes when the share is proven to be below the bound, fails when it is proven to be above, and is unknown between. Without it ratio is a plain threshold; the others take 95%. The proof holds however often it is looked at. Gates judge over their own time, guards by recent evidence."`
 	FalseAlarmIn time.Duration    `param:"false-alarm-in" doc:"With a confidence: how much watching there is, at least and on average, to an alarm of a guard without a cause." default:"90d"`
-	OnRestart    string           `param:"on-restart" enum:"anew|go-on" doc:"With a confidence: when the counters begin again, as what is watched has restarted, the evidence begins anew, or goes on." default:"anew"`
+	OnRestart    string           `param:"on-restart" enum:"anew|go-on" doc:"When the counters begin again, as what is watched has restarted, the evidence and a gate's clock begin anew, or go on." default:"anew"`
 }
 
 func (p claimParams) validate() error {
@@ -23,13 +23,21 @@ func (p claimParams) validate() error {
 		return &runbook.FieldError{Field: "false-alarm-in", Problem: "a time is not negative", Remedy: "write 90d"}
 	case p.Confidence == nil && p.FalseAlarmIn > 0:
 		return &runbook.FieldError{Field: "false-alarm-in", Problem: "without a confidence nothing is tested", Remedy: "give a confidence too, such as 95%"}
-	case p.Confidence == nil && p.OnRestart != "":
-		return &runbook.FieldError{Field: "on-restart", Problem: "without a confidence nothing is tested", Remedy: "give a confidence too, such as 95%"}
 	}
 	return nil
 }
 
-const defaultConfidence runbook.Percent = 95
+func (p claimParams) goesOn() bool { return p.OnRestart == "go-on" }
+
+// always is for a check that cannot but prove: where it is not said how sure it
+// must be, it takes 95 %.
+func (p claimParams) always() claimParams {
+	if p.Confidence == nil {
+		usual := runbook.Percent(95)
+		p.Confidence = &usual
+	}
+	return p
+}
 
 // proof gathers the evidence for a claim, look by look.
 type proof struct {
@@ -45,26 +53,23 @@ type proof struct {
 	quiet    [2]time.Time    // since when nothing has come of the new, and of the old
 }
 
-func newProof(claim evidence.Claim, p claimParams, minSamples int64, maxAge time.Duration) *proof {
-	confidence := defaultConfidence
-	if p.Confidence != nil {
-		confidence = *p.Confidence
-	}
+func newProof(claim evidence.Claim, p claimParams, of counterParams) *proof {
 	if p.FalseAlarmIn == 0 {
 		p.FalseAlarmIn = evidence.FalseAlarmIn
 	}
-	claim.Confidence, claim.Min = float64(confidence)/100, minSamples
-	return &proof{claim: claim, level: evidence.Level(p.FalseAlarmIn), goesOn: p.OnRestart == "go-on", maxAge: maxAge}
+	claim.Confidence, claim.Min = float64(*p.always().Confidence)/100, of.MinSamples
+	return &proof{claim: claim, level: evidence.Level(p.FalseAlarmIn), goesOn: p.goesOn(), maxAge: of.MaxAge}
 }
 
-// add takes what came to the counts. When what is watched has restarted, what
-// was known of it says nothing of what runs now.
+// add takes what came to the counts; the first time they only begin. When what
+// is watched has restarted, what was known of it says nothing of what runs now.
 func (p *proof) add(now time.Time, n evidence.Counts, first, restarted bool) {
-	if p.tally.Begun.IsZero() {
+	if first || p.tally.Begun.IsZero() {
 		p.tally = evidence.Tally{Claim: p.claim, Begun: now, From: now}
+		p.detector, p.recent = evidence.Detector{}, evidence.Counts{}
 		p.quiet, p.told = [2]time.Time{now, now}, now
 	}
-	if restarted && !p.goesOn && !first {
+	if restarted && !p.goesOn {
 		p.tally.Restarts++
 		p.tally.From, p.tally.Counts = now, evidence.Counts{}
 		p.detector, p.recent = evidence.Detector{}, evidence.Counts{}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/evidence"
@@ -36,44 +34,22 @@ func (p compareParams) Validate() error {
 	if p.Total == p.OldTotal {
 		return &runbook.FieldError{Field: "old-total", Problem: "the new and the old are counted by the same selector", Remedy: `tell them apart: requests_total{version="old"}`}
 	}
-	p.Confidence = or(p.Confidence, defaultConfidence)
-	return p.claimParams.validate()
-}
-
-// or is a percentage that may be left out.
-func or(p *runbook.Percent, otherwise runbook.Percent) *runbook.Percent {
-	if p == nil {
-		return &otherwise
-	}
-	return p
+	return p.always().validate()
 }
 
 // compare proves that a new thing does no worse than an old one.
 type compare struct {
-	p      compareParams
-	source counters
-	now    func() time.Time
-
-	mu       sync.Mutex
+	counting
+	p        compareParams
 	new, old share
 	proof    *proof
-	lastLook time.Time
 }
 
 func compareCheck() driver.Part {
-	return driver.Checks(driver.About{
-		Name: "ratio.compare", On: kind,
-		Doc: "The share of what goes wrong at the new is no worse than at the old by a margin, proven by raw counters of both. Unknown without traffic at either.",
-	}, func(_ context.Context, s *Server, p compareParams) (driver.Check, error) {
-		if err := p.Validate(); err != nil {
-			return nil, err
-		}
-		source, err := p.source(s)
-		if err != nil {
-			return nil, err
-		}
-		return newCompare(source, p)
-	})
+	return countingCheck(driver.About{
+		Name: "ratio.compare",
+		Doc:  "The share of what goes wrong at the new is no worse than at the old by a margin, proven by raw counters of both. Unknown without traffic at either.",
+	}, newCompare)
 }
 
 func newCompare(source counters, p compareParams) (*compare, error) {
@@ -87,35 +63,24 @@ func newCompare(source counters, p compareParams) (*compare, error) {
 	}
 	p.counterParams = p.counterParams.filled()
 	claim := evidence.Claim{Below: float64(p.By) / 100, Versus: true}
-	return &compare{p: p, new: fresh, old: old, source: source, now: time.Now, proof: newProof(claim, p.claimParams, p.MinSamples, p.MaxAge)}, nil
+	return &compare{newCounting(source, p.counterParams), p, fresh, old, newProof(claim, p.claimParams, p.counterParams)}, nil
 }
 
 func (c *compare) Read(ctx context.Context) evidence.Reading {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := c.read(ctx)
-	out.Bound, out.Source = c.proof.claim.String(), c.source.String()
+	out := c.reading(func(s span) string { return c.take(ctx, s) }, c.proof.reading)
+	out.Bound = c.proof.claim.String()
 	out.Query = strings.Join([]string{c.p.Bad, c.p.Total}, " / ") + " against " + strings.Join([]string{c.p.OldBad, c.p.OldTotal}, " / ")
 	return out
 }
 
-func (c *compare) read(ctx context.Context) evidence.Reading {
-	now := c.now()
-	since := c.p.MaxAge
-	if !c.lastLook.IsZero() {
-		since += now.Sub(c.lastLook)
-	}
-	fresh, what := c.new.look(ctx, c.source, now, since, c.p.MaxAge)
-	old, whatOld := c.old.look(ctx, c.source, now, since, c.p.MaxAge)
+func (c *compare) take(ctx context.Context, s span) string {
+	fresh, what := c.new.look(ctx, c.source, s)
+	old, whatOld := c.old.look(ctx, c.source, s)
 	n := evidence.Counts{Bad: fresh.bad, Total: fresh.total, OldBad: old.bad, OldTotal: old.total}
 	// What one side told must not be lost when the other does not answer.
-	c.proof.add(now, n, fresh.first, fresh.restarted)
-	switch {
-	case what != "":
-		return evidence.Unsure(what)
-	case whatOld != "":
-		return evidence.Unsure("of the old: " + whatOld)
+	c.proof.add(s.now, n, fresh.first, fresh.restarted)
+	if what == "" && whatOld != "" {
+		return "of the old: " + whatOld
 	}
-	c.lastLook = now
-	return c.proof.reading(now)
+	return what
 }

@@ -1,6 +1,9 @@
 package prometheus
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // counts turns raw counters, series by series, into increments that do not
 // overlap. It is the arithmetic under a ratio; what is made of the increments
@@ -28,14 +31,15 @@ func (c *counts) add(all []series) growth {
 	for _, s := range all {
 		key := name(s)
 		last, known := c.seen[key]
-		if !known && g.first {
-			last, known = s.last(), true
-		}
 		for _, now := range s.samples {
 			if known && !now.at.After(last.at) {
 				continue
 			}
-			if now.value != now.value { // NaN is no count
+			if math.IsNaN(now.value) || math.IsInf(now.value, 0) { // no count
+				continue
+			}
+			if g.first || known && math.IsNaN(last.value) {
+				last, known = now, true
 				continue
 			}
 			if known && now.value >= last.value {
@@ -45,6 +49,12 @@ func (c *counts) add(all []series) growth {
 				g.reset = g.reset || known
 			}
 			last, known = now, true
+		}
+		if !known {
+			if !g.first { // it is there and has counted nothing yet
+				continue
+			}
+			last.value = math.NaN() // nobody knows where it stood
 		}
 		c.seen[key] = last
 	}

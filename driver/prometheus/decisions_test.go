@@ -163,8 +163,8 @@ func faults(n int, days float64) fault {
 		was := o.check.(*ratio)
 		proof := *was.proof
 		guard.check = &ratio{
-			p: was.p, share: was.share.clone(), proof: &proof, firstLook: was.firstLook, lastLook: was.lastLook,
-			source: &canary, now: func() time.Time { return canary.now },
+			counting: counting{source: &canary, maxAge: was.maxAge, last: was.last, now: func() time.Time { return canary.now }},
+			p:        was.p, share: was.share.clone(), proof: &proof, firstLook: was.firstLook,
 		}
 		canary.rnd = newCanary(uint64(i)+1, 0, 0, false).rnd
 		canary.share = 0.05

@@ -1,10 +1,15 @@
 package prometheus
 
 import (
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -154,5 +159,37 @@ func TestConnectionsAreRefusedWithoutShowingWhy(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestAServerBehindTLSAndAPassword(t *testing.T) {
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "segue" || password != "hunter2" {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"3"]}]}}`)
+	}))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // who does not trust it hangs up
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		p      connParams
+		want   evidence.Verdict
+		detail string
+	}{
+		"its authority and its password": {connParams{URL: secure.URL, CA: ca, Username: "segue", Password: "hunter2"}, evidence.Pass, ""},
+		"another password":               {connParams{URL: secure.URL, CA: ca, Username: "segue", Password: "hunter3"}, evidence.Unknown, "HTTP 401"},
+		"an authority that is not known": {connParams{URL: secure.URL, Username: "segue", Password: "hunter2"}, evidence.Unknown, "certificate"},
+	} {
+		b, _ := newBound(boundParams{Below: ptr(10)})
+		r := (&promql{connected(t, c.p), "sum(x)", defaultMaxAge, b}).Read(t.Context())
+		if r.Verdict != c.want || !strings.Contains(r.Detail, c.detail) || strings.Contains(r.Detail, "hunter") {
+			t.Errorf("%s: %+v, want %s because %q", name, r, c.want, c.detail)
+		}
 	}
 }

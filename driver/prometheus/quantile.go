@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/segue-run/segue/driver"
@@ -43,40 +42,26 @@ func (p quantileParams) Validate() error {
 	case p.Below <= 0:
 		return &runbook.FieldError{Field: "below", Problem: "nothing takes no time", Remedy: "write 100ms"}
 	}
-	p.Confidence = or(p.Confidence, defaultConfidence)
-	return p.claimParams.validate()
+	return p.always().validate()
 }
 
 // quantile proves that a quantile is below a bound: that less than the rest of
 // all took longer. The buckets count that exactly where one of them ends at the
 // bound.
 type quantile struct {
-	p       quantileParams
-	source  counters
-	buckets selector
-	now     func() time.Time
-
-	mu         sync.Mutex
+	counting
+	p          quantileParams
+	buckets    selector
 	all, quick counts
 	fresh      freshness
 	proof      *proof
-	lastLook   time.Time
 }
 
 func quantileCheck() driver.Part {
-	return driver.Checks(driver.About{
-		Name: "quantile", On: kind,
-		Doc: "A quantile of a histogram is below a bound, proven by its raw buckets: p99 below 100 ms. Unknown without traffic, and when no bucket ends at the bound.",
-	}, func(_ context.Context, s *Server, p quantileParams) (driver.Check, error) {
-		if err := p.Validate(); err != nil {
-			return nil, err
-		}
-		source, err := p.source(s)
-		if err != nil {
-			return nil, err
-		}
-		return newQuantile(source, p)
-	})
+	return countingCheck(driver.About{
+		Name: "quantile",
+		Doc:  "A quantile of a histogram is below a bound, proven by its raw buckets: p99 below 100 ms. Unknown without traffic, and when no bucket ends at the bound.",
+	}, newQuantile)
 }
 
 func newQuantile(source counters, p quantileParams) (*quantile, error) {
@@ -88,47 +73,42 @@ func newQuantile(source counters, p quantileParams) (*quantile, error) {
 	s.name += "_bucket"
 	p.counterParams = p.counterParams.filled()
 	claim := evidence.Claim{Below: 1 - float64(p.Quantile)/100}
-	return &quantile{p: p, source: source, buckets: s, now: time.Now, proof: newProof(claim, p.claimParams, p.MinSamples, p.MaxAge)}, nil
+	return &quantile{counting: newCounting(source, p.counterParams), p: p, buckets: s, proof: newProof(claim, p.claimParams, p.counterParams)}, nil
 }
 
 func (q *quantile) Read(ctx context.Context) evidence.Reading {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	out := q.read(ctx)
+	out := q.reading(func(s span) string { return q.take(ctx, s) }, q.proof.reading)
 	if out.Value != "" {
 		out.Value = fmt.Sprintf("over %s: %s", q.p.Below, out.Value)
 	}
 	out.Bound = fmt.Sprintf("p%g below %s at %s", float64(q.p.Quantile), q.p.Below, evidence.Percent(q.proof.claim.Confidence))
-	out.Source, out.Query = q.source.String(), q.buckets.text
+	out.Query = q.buckets.text
 	return out
 }
 
-func (q *quantile) read(ctx context.Context) evidence.Reading {
-	now := q.now()
-	since := q.p.MaxAge
-	if !q.lastLook.IsZero() {
-		since += now.Sub(q.lastLook)
-	}
+func (q *quantile) take(ctx context.Context, s span) string {
 	// All buckets in one answer: what is quick and what is all must be of the
 	// same moment.
-	answer, err := q.source.raw(ctx, since, q.buckets)
+	answer, err := q.source.raw(ctx, s.back, q.buckets)
 	if err != nil {
-		return evidence.Unsure(err.Error())
+		return err.Error()
 	}
 	if len(answer[0]) == 0 {
-		return evidence.Unsure("no data: no series is " + q.buckets.text)
+		return "no data: no series is " + q.buckets.text
 	}
-	if what := q.fresh.lost(ctx, q.source, q.buckets, answer[0], now, q.p.MaxAge); what != "" {
-		return evidence.Unsure(what)
+	if what := q.fresh.lost(ctx, q.source, q.buckets, answer[0], s); what != "" {
+		return what
 	}
 	quick, all, what := q.split(answer[0])
 	if what != "" {
-		return evidence.Unsure(what)
+		return what
 	}
-	q.lastLook = now
+	if s.anew {
+		q.all, q.quick = counts{}, counts{}
+	}
 	more, fast := q.all.add(all), q.quick.add(quick)
-	q.proof.add(now, evidence.Counts{Bad: more.by - fast.by, Total: more.by}, more.first, more.reset)
-	return q.proof.reading(now)
+	q.proof.add(s.now, evidence.Counts{Bad: more.by - fast.by, Total: more.by}, more.first, more.reset)
+	return ""
 }
 
 // split gives the buckets that end at the bound, and those that hold all. what
@@ -172,6 +152,9 @@ func (q *quantile) noEdge(edges []float64, have, want int) string {
 		if d < q.p.Below {
 			nearest = d
 		}
+	}
+	if len(words) == 0 {
+		return "no bucket of " + q.buckets.text + " ends anywhere: there is nothing but le=\"+Inf\""
 	}
 	text := fmt.Sprintf("no bucket of %s ends at %s, but at %s", q.buckets.text, q.p.Below, strings.Join(words, ", "))
 	if nearest > 0 {

@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,21 @@ func TestWithoutABucketsEdgeTheNearestThatPromisesMoreIsOffered(t *testing.T) {
 	q := p99(t, c, "took", 100*time.Millisecond)
 	q.now = func() time.Time { return c.now }
 	wants(t, q.Read(t.Context()), evidence.Unknown, evidence.Unknown, "only 1 of 2 histograms have a bucket that ends at 100ms")
+}
+
+func TestAHistogramThatIsNoneIsUnknown(t *testing.T) {
+	for want, rows := range map[string]map[string]float64{
+		`no bucket of took_bucket ends anywhere: there is nothing but le="+Inf"`: {`took_bucket{le="+Inf"}`: 5},
+		`no bucket of took_bucket holds all: le="+Inf" is not there`:             {`took_bucket{le="0.1"}`: 5},
+		`took_bucket{le="fast"} is no bucket: its le is "fast"`:                  {`took_bucket{le="fast"}`: 5, `took_bucket{le="+Inf"}`: 5},
+		"no data: no series is took_bucket":                                      {"took_count": 5},
+	} {
+		c := newClocked()
+		maps.Copy(c.rows, rows)
+		q := p99(t, c, "took", 100*time.Millisecond)
+		q.now = func() time.Time { return c.now }
+		wants(t, q.Read(t.Context()), evidence.Unknown, evidence.Unknown, want)
+	}
 }
 
 // The real Prometheus writes edges in its own way, and answers by range.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/segue-run/segue/driver"
@@ -43,32 +42,20 @@ func (p ratioParams) Validate() error {
 
 // ratio measures which share of what happened went wrong.
 type ratio struct {
-	p      ratioParams
-	source counters
-	now    func() time.Time
-
-	mu        sync.Mutex
+	counting
+	p         ratioParams
 	share     share
 	looks     looks
 	proof     *proof // with a confidence
 	firstLook time.Time
-	lastLook  time.Time
+	restarted time.Time // when the counters were last seen to begin again
 }
 
 func ratioCheck() driver.Part {
-	return driver.Checks(driver.About{
-		Name: "ratio", On: kind,
-		Doc: "The share of what went wrong, from raw counters, is below a bound; with a confidence, it is proven to be. Unknown without traffic.",
-	}, func(_ context.Context, s *Server, p ratioParams) (driver.Check, error) {
-		if err := p.Validate(); err != nil {
-			return nil, err
-		}
-		source, err := p.source(s)
-		if err != nil {
-			return nil, err
-		}
-		return newRatio(source, p)
-	})
+	return countingCheck(driver.About{
+		Name: "ratio",
+		Doc:  "The share of what went wrong, from raw counters, is below a bound; with a confidence, it is proven to be. Unknown without traffic.",
+	}, newRatio)
 }
 
 func newRatio(source counters, p ratioParams) (*ratio, error) {
@@ -77,55 +64,53 @@ func newRatio(source counters, p ratioParams) (*ratio, error) {
 		return nil, err
 	}
 	p.counterParams = p.counterParams.filled()
-	r := &ratio{p: p, share: share, source: source, now: time.Now, looks: looks{window: p.Window}}
+	r := &ratio{counting: newCounting(source, p.counterParams), p: p, share: share, looks: looks{window: p.Window}}
 	if p.Confidence != nil {
-		r.proof = newProof(evidence.Claim{Below: float64(p.Below) / 100}, p.claimParams, p.MinSamples, p.MaxAge)
+		r.proof = newProof(evidence.Claim{Below: float64(p.Below) / 100}, p.claimParams, p.counterParams)
 	}
 	return r, nil
 }
 
 func (r *ratio) Read(ctx context.Context) evidence.Reading {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := r.read(ctx)
+	out := r.reading(func(s span) string { return r.take(ctx, s) }, r.judge)
 	out.Bound = fmt.Sprintf("below %g %%", float64(r.p.Below))
 	if r.proof != nil {
 		out.Bound = r.proof.claim.String()
 	}
-	out.Source, out.Query = r.source.String(), strings.Join([]string{r.p.Bad, r.p.Total}, " / ")
+	out.Query = strings.Join([]string{r.p.Bad, r.p.Total}, " / ")
 	return out
 }
 
-func (r *ratio) read(ctx context.Context) evidence.Reading {
-	now := r.now()
-	since := r.p.MaxAge
-	if !r.lastLook.IsZero() {
-		since += now.Sub(r.lastLook)
-	}
-	more, what := r.share.look(ctx, r.source, now, since, r.p.MaxAge)
+func (r *ratio) take(ctx context.Context, s span) string {
+	more, what := r.share.look(ctx, r.source, s)
 	if what != "" {
-		return evidence.Unsure(what)
+		return what
 	}
-	r.lastLook = now
 	if more.first {
-		r.firstLook = now
+		r.firstLook, r.looks = s.now, looks{window: r.p.Window}
+	}
+	if more.restarted && r.proof == nil && !r.p.goesOn() {
+		r.restarted, r.firstLook, r.looks = s.now, s.now, looks{window: r.p.Window}
 	}
 	if r.proof != nil {
-		r.proof.add(now, evidence.Counts{Bad: more.bad, Total: more.total}, more.first, more.restarted)
-		return r.proof.reading(now)
+		r.proof.add(s.now, evidence.Counts{Bad: more.bad, Total: more.total}, more.first, more.restarted)
+	} else {
+		r.looks.add(look{s.now, more.bad, more.total})
 	}
-	r.looks.add(look{now, more.bad, more.total})
-	return r.judge(now)
+	return ""
 }
 
 func (r *ratio) judge(now time.Time) evidence.Reading {
+	if r.proof != nil {
+		return r.proof.reading(now)
+	}
 	sum := r.looks.sum
 	share := 100 * sum.bad / sum.total
 	value := fmt.Sprintf("%.3g %% (%g of %g)", share, sum.bad, sum.total)
 	var out evidence.Reading
 	switch quiet := now.Sub(sum.at); {
 	case sum.total <= 0:
-		out = evidence.Unsure("no traffic since " + r.firstLook.Format(time.TimeOnly))
+		out = evidence.Unsure("no traffic since " + r.firstLook.UTC().Format(time.TimeOnly))
 	case quiet > r.p.MaxAge:
 		out = evidence.Unsure(fmt.Sprintf("no traffic for %s", quiet.Round(time.Second)))
 	case sum.total < float64(r.p.MinSamples):
@@ -136,6 +121,9 @@ func (r *ratio) judge(now time.Time) evidence.Reading {
 		out = evidence.Failed(value, "", fmt.Sprintf("%g of %g went wrong", sum.bad, sum.total))
 	default:
 		out = evidence.Passed(value, "")
+	}
+	if !r.restarted.IsZero() {
+		out.Instance = "since " + r.restarted.UTC().Format(time.RFC3339Nano)
 	}
 	out.Samples = int64(sum.total)
 	out.Raw, _ = json.Marshal(map[string]float64{"bad": sum.bad, "total": sum.total}) //nolint:errchkjson // finite numbers

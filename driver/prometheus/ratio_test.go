@@ -54,6 +54,37 @@ func TestCountsGrowWithoutOverlap(t *testing.T) {
 			t.Errorf("grew by %g, want 3", got.by)
 		}
 	})
+	t.Run("what was NaN at the first look did not begin again", func(t *testing.T) {
+		var counts counts
+		nan := one("a")
+		nan.samples = []sample{{at(0), math.NaN()}}
+		counts.add([]series{nan})
+		if got := counts.add([]series{one("a", 1, 500)}); got.by != 0 || got.reset {
+			t.Errorf("%+v, want nothing", got)
+		}
+		if got := counts.add([]series{one("a", 2, 503)}); got.by != 3 || got.reset {
+			t.Errorf("%+v, want 3", got)
+		}
+	})
+	t.Run("a series that begins as NaN counts from zero", func(t *testing.T) {
+		var counts counts
+		counts.add(nil)
+		nan := one("a")
+		nan.samples = []sample{{at(1), math.NaN()}}
+		counts.add([]series{nan})
+		if got := counts.add([]series{one("a", 2, 4)}); got.by != 4 || got.reset {
+			t.Errorf("%+v, want 4", got)
+		}
+	})
+	t.Run("infinity is no count", func(t *testing.T) {
+		var counts counts
+		counts.add([]series{one("a", 0, 5)})
+		s := one("a", 1, 6)
+		s.samples = append(s.samples, sample{at(2), math.Inf(1)}, sample{at(3), 8})
+		if got := counts.add([]series{s}); got.by != 3 || got.reset {
+			t.Errorf("%+v, want 3", got)
+		}
+	})
 }
 
 // Whatever the resets and however the looks cut and overlap, what the looks
@@ -204,6 +235,7 @@ func TestRatioOnPrometheusAndOnAPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := ratioParams{Bad: `msgs_total{result="dlq"}`, Total: "msgs_total", Below: 10}
+	p.OnRestart = "go-on"
 	prom.set(`msgs_total{result="success"}`, 1000)
 	shows(t, s, "sum(msgs_total)", 1000)
 	viaProm, err := newRatio(s, p)

@@ -32,10 +32,9 @@ type step struct {
 	restarted  bool // what is counted has begun again
 }
 
-// look reads the counters at now, all samples since a time ago. what says why
-// there is no answer.
-func (s *share) look(ctx context.Context, source counters, now time.Time, since, maxAge time.Duration) (out step, what string) {
-	both, err := source.raw(ctx, since, s.bad, s.total)
+// look reads the counters over a span. what says why there is no answer.
+func (s *share) look(ctx context.Context, source counters, over span) (out step, what string) {
+	both, err := source.raw(ctx, over.back, s.bad, s.total)
 	if err != nil {
 		return out, err.Error()
 	}
@@ -52,8 +51,11 @@ func (s *share) look(ctx context.Context, source counters, now time.Time, since,
 			return out, "no data: no series is called " + s.bad.name
 		}
 	}
-	if what := s.fresh.lost(ctx, source, s.total, total, now, maxAge); what != "" {
+	if what := s.fresh.lost(ctx, source, s.total, total, over); what != "" {
 		return out, what
+	}
+	if over.anew {
+		s.badSeen, s.allSeen = counts{}, counts{}
 	}
 	badGrown, allGrown := s.badSeen.add(bad), s.allSeen.add(total)
 	return step{bad: badGrown.by, total: allGrown.by, first: allGrown.first, restarted: allGrown.reset}, ""
@@ -65,15 +67,15 @@ type freshness struct{ newest time.Time }
 // lost says that the samples are no answer any more, "" when they are. When
 // none has come since the last look it may be too early for one, or what is
 // counted is gone: then the source has no series that is alive now.
-func (f *freshness) lost(ctx context.Context, source counters, of selector, all []series, now time.Time, maxAge time.Duration) string {
+func (f *freshness) lost(ctx context.Context, source counters, of selector, all []series, over span) string {
 	newest := all[0].last().at
 	for _, s := range all {
 		if at := s.last().at; at.After(newest) {
 			newest = at
 		}
 	}
-	if age := now.Sub(newest); age > maxAge {
-		return fmt.Sprintf("stale: the newest sample is %s old, and at most %s is taken", age.Round(time.Second), maxAge)
+	if age := over.now.Sub(newest); age > over.maxAge {
+		return fmt.Sprintf("stale: the newest sample is %s old, and at most %s is taken", age.Round(time.Second), over.maxAge)
 	}
 	if !newest.After(f.newest) {
 		alive, err := source.alive(ctx, of)

@@ -132,11 +132,15 @@ func (c *check) bound() string {
 }
 
 func (c *check) ask(ctx context.Context) (response, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.p.Timeout)
+	within := c.p.Timeout
+	if end, ok := ctx.Deadline(); ok { // who asks may have less time
+		within = min(within, time.Until(end).Round(10*time.Millisecond))
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, c.p.Method, c.p.URL, strings.NewReader(c.p.Send))
 	if err != nil {
-		return response{}, c.failed(err)
+		return response{}, c.failed(err, within)
 	}
 	for k, v := range c.p.Headers {
 		req.Header.Set(k, v)
@@ -147,23 +151,23 @@ func (c *check) ask(ctx context.Context) (response, error) {
 	began := time.Now()
 	resp, err := c.client.Do(req)
 	if err != nil {
-		return response{}, c.failed(err)
+		return response{}, c.failed(err, within)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return response{}, c.failed(err)
+		return response{}, c.failed(err, within)
 	}
 	return response{resp.StatusCode, text, time.Since(began)}, nil
 }
 
 // failed leaves the URL's query and user out: keys are passed there.
-func (c *check) failed(err error) error {
+func (c *check) failed(err error, within time.Duration) error {
 	if wrong, ok := errors.AsType[*url.Error](err); ok {
 		err = wrong.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%s %s: no answer within %s", c.p.Method, c.where, c.p.Timeout)
+		return fmt.Errorf("%s %s: no answer within %s", c.p.Method, c.where, within)
 	}
 	return fmt.Errorf("%s %s: %w", c.p.Method, c.where, err)
 }

@@ -37,7 +37,7 @@ type probeParams struct {
 	Undo   []string                    `param:"undo" doc:"Statements that delete its rows, and only its, by the same args. They run in one transaction."`
 
 	Metrics driver.Via[driver.Numbers] `param:"metrics" doc:"Await it in metrics: a connection with numbers."`
-	Grows   string                     `param:"grows" doc:"The query whose number must grow; no data counts as 0."`
+	Grows   string                     `param:"grows" doc:"The query whose number must grow, of counters; no data counts as 0."`
 }
 
 const (

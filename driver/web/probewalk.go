@@ -167,22 +167,25 @@ func (w *walk) inDatabase(ctx context.Context) error {
 	return nil
 }
 
+// inMetrics waits until the number has grown. It is what counters come to: one
+// that falls has begun anew, as its process has, and grows from there.
 func (w *walk) inMetrics(ctx context.Context) error {
-	p, now := w.a.p, w.grown
+	from, now := w.grown, w.grown
 	err := w.until(ctx, func() (bool, error) {
 		v, err := w.a.number(ctx)
-		if err == nil {
-			now = v
+		if err != nil {
+			return false, err
 		}
-		return err == nil && v > w.grown, err
+		from, now = min(from, v), v
+		return v > from, nil
 	})
-	switch {
-	case err != nil && now < w.grown:
-		return fmt.Errorf("the number fell from %g to %g (was what counts it started anew?): %s: %w", w.grown, now, p.Grows, err)
+	switch p := w.a.p; {
+	case err != nil && from < w.grown:
+		return fmt.Errorf("the number fell from %g to %g and stays there (was what counts it started anew?): %s: %w", w.grown, now, p.Grows, err)
 	case err != nil:
 		return fmt.Errorf("the number stays at %g: %s: %w", now, p.Grows, err)
 	}
-	w.saw("metric", map[string]float64{"before": w.grown, "after": now}, "counted (%g → %g)", w.grown, now)
+	w.saw("metric", map[string]float64{"before": w.grown, "after": now}, "counted (%g → %g)", from, now)
 	return nil
 }
 

@@ -40,6 +40,7 @@ const (
 type Nodes struct {
 	opts    [nodes]*server.Options
 	servers [nodes]*server.Server
+	disks   [nodes]*Disk
 }
 
 // Cluster starts a cluster that ends with the test.
@@ -55,6 +56,14 @@ func Cluster(t testing.TB) *Nodes {
 
 // Start starts a cluster that keeps its files in dir. Stop ends it.
 func Start(dir string) (*Nodes, error) {
+	var dirs [nodes]string
+	for i := range dirs {
+		dirs[i] = filepath.Join(dir, "n"+strconv.Itoa(i+1))
+	}
+	return start(dirs)
+}
+
+func start(dirs [nodes]string) (*Nodes, error) {
 	ports, err := freePorts(2 * nodes)
 	if err != nil {
 		return nil, err
@@ -69,7 +78,7 @@ func Start(dir string) (*Nodes, error) {
 		name := "n" + strconv.Itoa(i+1)
 		n.opts[i] = &server.Options{
 			ServerName: name, Host: "127.0.0.1", Port: ports[i],
-			JetStream: true, StoreDir: filepath.Join(dir, name),
+			JetStream: true, StoreDir: dirs[i],
 			Cluster: server.ClusterOpts{Name: Name, Host: "127.0.0.1", Port: ports[nodes+i]},
 			Routes:  routes, NoSigs: true, NoLog: true,
 			Accounts:      []*server.Account{app, sys},

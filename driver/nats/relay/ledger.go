@@ -30,6 +30,9 @@ type Ledger struct {
 	Reordered int `json:"reordered,omitempty"`
 	// Repeats are publishes with a Nats-Msg-Id that had been published before.
 	Repeats int `json:"repeats,omitempty"`
+	// Known are copies that were dropped on a way back, as the stream had their
+	// Nats-Msg-Id: it was published before the handover, and again after it.
+	Known int `json:"known,omitempty"`
 	// Blind says why the relay could not account for everything, and Doubtful
 	// counts messages that may be second copies and cannot be told from equal
 	// ones that were published twice.

@@ -20,6 +20,8 @@ func set(more ...string) []string {
 	for _, kv := range slices.Concat(more, []string{
 		"dlq-soak=300ms", "vendor-soak=10m", "gate-every=300ms", "rate-window=5s", "quiet-for=300ms", "drain-within=20s",
 		"run-tests=false", "rate-tolerance=50%", "latency-tolerance=2000%", "bus-fails-for=20s", "stalled-for=30s", "silent-for=30s", "lag-for=30s", "errors-for=30s", "errors-told-for=30s", "no-writes-for=30s",
+		// At 60 messages a second so much is proven in a second or two.
+		"errors-below=30%", "errors-below-5m=20%", "errors-below-24h=20%",
 	}) {
 		if name, _, _ := strings.Cut(kv, "="); !given[name] {
 			given[name] = true

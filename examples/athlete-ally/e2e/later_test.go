@@ -74,6 +74,7 @@ func (w *world) query(t testing.TB, to any, sql string, args ...any) {
 // blueGreen is option B: two builds side by side, as far as the deletion of the
 // legacy stream, which nobody approves; and from there back.
 func (w *world) blueGreen(t *testing.T) {
+	w.steady(t)
 	r := w.begin(t, runbookFile(), later("deployment=blue-green")...)
 	r.leave("delete-athlete-ally-events")
 	r.until("green", is(func(ev engine.StepDone) bool { return ev.Step == "core/scale-green-up" }))

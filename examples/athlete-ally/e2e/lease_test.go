@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,7 +71,8 @@ func (w *world) successor(t *testing.T) {
 	second.gate("vendor")
 	w.oneWriter(t, first.id)
 	now := w.look(t)
-	if owner := now.Owner[event.SubjectOura]; owner != event.StreamVendor || len(now.Paused) > 0 {
+	standby := []string{event.StreamLegacy + "/" + event.DurableOura}
+	if owner := now.Owner[event.SubjectOura]; owner != event.StreamVendor || !slices.Equal(now.Paused, standby) {
 		t.Errorf("%s is with %s; paused: %v", event.SubjectOura, owner, now.Paused)
 	}
 	w.emergency(t, second)

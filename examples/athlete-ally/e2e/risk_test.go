@@ -20,6 +20,9 @@ import (
 // faults.
 func (w *world) riskList(t *testing.T) {
 	t.Run("traffic is no time to begin in", func(t *testing.T) {
+		await(t, time.Minute, "a load that is old enough to be seen over 5m", func() bool {
+			return w.number(t, "sum(rate(ingest_requests_total[5m])) * 60") > 200
+		})
 		r := w.begin(t, runbookFile(), later("go-no-go=true", "disk-free=1MB", "memory-free=1MB")...)
 		await(t, 30*time.Second, "segue why to say that traffic is too high", func() bool {
 			why := w.segue(t, "why", r.id).out

@@ -87,7 +87,7 @@ func (r *running) asks() bool {
 		case engine.PhaseStarted:
 			return true
 		case engine.PhaseReady:
-			return ev.Phase == "cleanup"
+			return ev.Phase == "promote" || ev.Phase == "cleanup"
 		case engine.RollbackStarted:
 			return false
 		}

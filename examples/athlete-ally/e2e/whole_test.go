@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ func later(more ...string) []string {
 // of the workers, and what it leaves.
 func (w *world) whole(t *testing.T) {
 	w.announced(t)
+	w.steady(t)
 	r := w.begin(t, runbookFile(), later("run-tests=true", "core-soak=8s")...)
 	r.until("phase 1", is(func(ev engine.PhaseStarted) bool { return ev.Phase == "vendor" }))
 	w.statusUpdate(t, r, "vendor")
@@ -54,6 +57,19 @@ func (w *world) whole(t *testing.T) {
 	w.noWayBack(t, r)
 }
 
+// steady waits for rates that the baseline can be of: where the load has only
+// just begun, or Prometheus has, their window is half empty; where something was
+// held up, it is overfull.
+func (w *world) steady(t *testing.T) {
+	full := func(query string, of float64) bool {
+		v, whole := w.number(t, query), of*rate/100
+		return v > 0.8*whole && v < 1.2*whole
+	}
+	await(t, 40*time.Second, "the whole load in the rates of Prometheus", func() bool { // of 100: HRV, and HTTP
+		return full(`sum(rate(normalize_hrv_messages_total{result="success"}[5s]))`, 54) && full("sum(rate(ingest_requests_total[5s]))", 62)
+	})
+}
+
 // healthyAfterwards: the doctor finds nothing, and the checks of the final
 // shape pass when they are asked by hand.
 func (w *world) healthyAfterwards(t *testing.T) {
@@ -72,4 +88,22 @@ func (w *world) noWayBack(t *testing.T, r *running) {
 	if got.code == 0 || !strings.Contains(got.String(), "over") {
 		t.Errorf("a rollback after the end: exit %d: %s", got.code, got)
 	}
+}
+
+// number is what Prometheus says; 0 for nothing.
+func (w *world) number(t *testing.T, query string) float64 {
+	t.Helper()
+	var answer struct {
+		Data struct{ Result []struct{ Value [2]any } }
+	}
+	decode(t, w.get(t, w.sys.Env.PrometheusURL+"/api/v1/query?query="+url.QueryEscape(query)), &answer)
+	if len(answer.Data.Result) != 1 {
+		return 0
+	}
+	text, _ := answer.Data.Result[0].Value[1].(string)
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return v
 }

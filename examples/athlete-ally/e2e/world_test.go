@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -195,6 +196,17 @@ func (w *world) picture(ctx context.Context) (picture, error) {
 		}
 	}
 	return p, nil
+}
+
+// relayed is the system with a relay's prefix left on its legacy stream.
+func (p picture) relayed() picture {
+	const prefix = "_segue.relay." + event.StreamLegacy + ".>"
+	p.Streams = maps.Clone(p.Streams)
+	legacy := p.Streams[event.StreamLegacy]
+	legacy.Subjects = append([]string{prefix}, legacy.Subjects...)
+	legacy.SubjectTransform = &jetstream.SubjectTransformConfig{Source: prefix, Destination: ">"}
+	p.Streams[event.StreamLegacy] = legacy
+	return p
 }
 
 // restored wants the system as it was before the first run. What holds messages

@@ -63,6 +63,10 @@ func (p *probe) asSent(ctx context.Context, m message) error {
 	})
 }
 
+// headerSource is in what a stream has taken over from another: a standby has a
+// copy of everything.
+const headerSource = "Nats-Stream-Source"
+
 // storedOnce wants no second copy of a message after its first.
 func (p *probe) storedOnce(ctx context.Context, m message) error {
 	streams, err := p.lastSequences(ctx)
@@ -76,7 +80,7 @@ func (p *probe) storedOnce(ctx context.Context, m message) error {
 		}
 		var again uint64
 		err := p.scan(ctx, name, from, last, func(seq uint64, h nats.Header) {
-			if messageID(h) == m.id {
+			if messageID(h) == m.id && h.Get(headerSource) == "" {
 				again = seq
 			}
 		})

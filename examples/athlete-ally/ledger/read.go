@@ -120,6 +120,11 @@ func readStreams(ctx context.Context, js jetstream.JetStream) ([]Stream, error) 
 		return nil, fmt.Errorf("list the streams: %w", err)
 	}
 	for i := range out {
+		stream, err := js.Stream(ctx, out[i].Name)
+		if err != nil {
+			return nil, fmt.Errorf("read stream %s: %w", out[i].Name, err)
+		}
+		copies := len(stream.CachedInfo().Config.Sources) > 0
 		for _, name := range []string{event.DurableHRV, event.DurableOura} {
 			consumer, err := js.Consumer(ctx, out[i].Name, name)
 			if errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -131,7 +136,7 @@ func readStreams(ctx context.Context, js jetstream.JetStream) ([]Stream, error) 
 			info := consumer.CachedInfo()
 			out[i].Durables = append(out[i].Durables, Durable{
 				Name: name, Subject: info.Config.FilterSubject, AckFloor: info.AckFloor.Stream,
-				Pending: info.NumPending, Unacked: info.NumAckPending,
+				Pending: info.NumPending, Unacked: info.NumAckPending, Stands: copies && info.Paused,
 			})
 		}
 	}

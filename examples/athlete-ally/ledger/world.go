@@ -43,10 +43,13 @@ type Durable struct {
 	AckFloor uint64 // stream sequence up to which all is settled
 	Pending  uint64 // not yet delivered
 	Unacked  int    // delivered and not settled
+	// Stands: it is paused, and its stream copies another: what it has not
+	// delivered is read there.
+	Stands bool
 }
 
 // Drained needs both: what was delivered and not acknowledged is not pending.
-func (d Durable) Drained() bool { return d.Pending == 0 && d.Unacked == 0 }
+func (d Durable) Drained() bool { return (d.Pending == 0 || d.Stands) && d.Unacked == 0 }
 
 // drained tells whether no durable has anything left.
 func (w World) drained() bool {

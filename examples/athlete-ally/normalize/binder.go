@@ -99,7 +99,7 @@ func (b *binder) heed(ctx context.Context, d durable, s sighting) {
 		b.worker.metrics.lagUnknown(s.stream, d.name)
 	default:
 		info := s.consumer.CachedInfo()
-		b.worker.metrics.lag(s.stream, d.name, float64(info.NumPending), float64(info.NumAckPending))
+		b.worker.metrics.lag(s.stream, d.name, info)
 		b.bind(ctx, d, s.place, s.consumer, info)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -27,6 +28,7 @@ type metrics struct {
 	dlq      *prometheus.CounterVec
 	pending  *prometheus.GaugeVec
 	unacked  *prometheus.GaugeVec
+	paused   *prometheus.GaugeVec
 	took     *prometheus.HistogramVec
 	database prometheus.Gauge
 }
@@ -51,6 +53,9 @@ func newMetrics() *metrics {
 		unacked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "nats_consumer_num_ack_pending", Help: "Messages delivered and not acknowledged; absent when unknown.",
 		}, where),
+		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "nats_consumer_paused", Help: "1 while the consumer delivers nothing on purpose; absent when unknown.",
+		}, where),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "normalize_processing_seconds", Help: "Time from delivery to outcome.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
@@ -59,7 +64,7 @@ func newMetrics() *metrics {
 			Name: "normalize_database_up", Help: "1 while the database answers.",
 		}),
 	}
-	m.registry.MustRegister(m.hrv, m.vendor, m.dlq, m.pending, m.unacked, m.took, m.database,
+	m.registry.MustRegister(m.hrv, m.vendor, m.dlq, m.pending, m.unacked, m.paused, m.took, m.database,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -89,15 +94,21 @@ func (m *metrics) outcome(d durable, subject, stream, result string, took time.D
 	m.took.WithLabelValues(d.name).Observe(took.Seconds())
 }
 
-func (m *metrics) lag(stream, consumer string, pending, unacked float64) {
-	m.pending.WithLabelValues(stream, consumer).Set(pending)
-	m.unacked.WithLabelValues(stream, consumer).Set(unacked)
+func (m *metrics) lag(stream, consumer string, info *jetstream.ConsumerInfo) {
+	m.pending.WithLabelValues(stream, consumer).Set(float64(info.NumPending))
+	m.unacked.WithLabelValues(stream, consumer).Set(float64(info.NumAckPending))
+	paused := 0.0
+	if info.Paused {
+		paused = 1
+	}
+	m.paused.WithLabelValues(stream, consumer).Set(paused)
 }
 
 // lagUnknown takes the gauges away: an old number would pass for a new one.
 func (m *metrics) lagUnknown(stream, consumer string) {
 	m.pending.DeleteLabelValues(stream, consumer)
 	m.unacked.DeleteLabelValues(stream, consumer)
+	m.paused.DeleteLabelValues(stream, consumer)
 }
 
 func (m *metrics) page() http.Handler {
