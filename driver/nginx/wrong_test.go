@@ -262,9 +262,18 @@ func TestParametersThatAreWrongAreToldWithTheField(t *testing.T) {
 		p     interface{ Validate() error }
 		field string
 	}{
-		{splitParams{New: -1}, "new"}, {splitParams{Name: "Edge"}, "name"}, {splitParams{By: "ip"}, "by"}, {splitParams{By: "cookie a-b"}, "by"},
-		{splitParams{NewSide: "a b"}, "new-side"}, {splitParams{OldSide: "new"}, "new-side"}, {splitParams{OldWorkers: new(-1 * params("", 0).oldWorkers())}, "old-workers"},
-		{connParams{Config: "nginx.conf"}, "config"}, {connParams{Dir: "/a b"}, "dir"}, {connParams{Logs: `/a"b`}, "logs"}, {connParams{Control: "0.0.0.0:80"}, "control"}, {connParams{Control: "127.0.0.1"}, "control"},
+		{splitParams{New: -1}, "new"},
+		{splitParams{Name: "Edge"}, "name"},
+		{splitParams{By: "ip"}, "by"},
+		{splitParams{By: "cookie a-b"}, "by"},
+		{splitParams{NewSide: "a b"}, "new-side"},
+		{splitParams{OldSide: "new"}, "new-side"},
+		{splitParams{OldWorkers: new(-1 * params("", 0).oldWorkers())}, "old-workers"},
+		{connParams{Config: "nginx.conf"}, "config"},
+		{connParams{Dir: "/a b"}, "dir"},
+		{connParams{Logs: `/a"b`}, "logs"},
+		{connParams{Control: "0.0.0.0:80"}, "control"},
+		{connParams{Control: "127.0.0.1"}, "control"},
 	} {
 		wrong, ok := c.p.Validate().(*runbook.FieldError) //nolint:errorlint // it is made there
 		if !ok || wrong.Field != c.field || wrong.Remedy == "" {

@@ -1,7 +1,6 @@
 package edgetest
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -79,10 +78,10 @@ func (p *Program) Command(name string, args ...string) *exec.Cmd {
 func (p *Program) Write(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(p.Dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the program runs as another user
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // as above
 		t.Fatal(err)
 	}
 	if p.cred != nil {
@@ -103,7 +102,7 @@ func (p *Program) Run(t testing.TB, ready func() error, name string, args ...str
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("run %s: %v", name, err)
 	}
-	if err := os.WriteFile(filepath.Join(p.Dir, "run.pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(p.Dir, "run.pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil { //nolint:gosec // as above
 		t.Fatal(err)
 	}
 	gone := make(chan struct{})
@@ -169,9 +168,9 @@ func Await(t testing.TB, what string, ask func() error) {
 	defer late.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	err := errors.New("it was never asked")
 	for {
-		if err = ask(); err == nil {
+		err := ask()
+		if err == nil {
 			return
 		}
 		select {

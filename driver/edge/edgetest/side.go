@@ -51,7 +51,7 @@ func (s *Side) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if d := time.Duration(s.Takes.Load()); d > 0 {
 		<-time.After(d)
 	}
-	_, _ = io.WriteString(w, s.Name+" "+r.Method+" "+string(body))
+	_, _ = io.WriteString(w, s.Name+" "+r.Method+" "+string(body)) //nolint:gosec // it is no browser that reads it
 }
 
 func (s *Side) echo(w http.ResponseWriter, r *http.Request) {

@@ -9,8 +9,14 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 		p     float64
 		wrong bool
 	}{
-		{2000, 20000, 0.1, false}, {2139, 20000, 0.1, false}, {2141, 20000, 0.1, true}, {1859, 20000, 0.1, true},
-		{0, 20000, 0, false}, {1, 20000, 0, true}, {20000, 20000, 1, false}, {19999, 20000, 1, true},
+		{2000, 20000, 0.1, false},
+		{2139, 20000, 0.1, false},
+		{2141, 20000, 0.1, true},
+		{1859, 20000, 0.1, true},
+		{0, 20000, 0, false},
+		{1, 20000, 0, true},
+		{20000, 20000, 1, false},
+		{19999, 20000, 1, true},
 	} {
 		if off, bound := spread(c.k, c.n, c.p); (off > bound) != c.wrong {
 			t.Errorf("%+v: %g off, bound %g", c, off, bound)
