@@ -3,6 +3,7 @@
 package nginxtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,13 +91,16 @@ http {
 // Split passes requests to the side that the split edge gives.
 var Split = Replacing("proxy_pass http://legacy;", "proxy_pass http://$segue_edge;")
 
+var errNoPID = errors.New("no process yet")
+
 // Launch runs it, again after it was killed.
 func (s *Server) Launch(t testing.TB) {
 	t.Helper()
 	_ = os.Remove(filepath.Join(s.Dir, "nginx.pid"))
 	s.Run(t, func() error {
-		if _, err := os.Stat(filepath.Join(s.Dir, "nginx.pid")); err != nil {
-			return err
+		// It makes the file before it writes its number into it.
+		if pid, err := os.ReadFile(filepath.Join(s.Dir, "nginx.pid")); err != nil || len(pid) == 0 {
+			return fmt.Errorf("nginx.pid holds %q: %w", pid, errors.Join(err, errNoPID))
 		}
 		return edgetest.Dials("tcp", s.Addr)
 	}, "/usr/sbin/nginx", "-c", s.Config)
