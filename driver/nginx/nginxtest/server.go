@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/segue-run/segue/driver/edge/edgetest"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 // A Server is an NGINX that includes what Segue writes.
@@ -39,8 +40,14 @@ func Replacing(old, by string) Option {
 
 // Start runs one until the test ends. It passes all requests to the old side:
 // its configuration does not use the split yet. Use makes it do so.
+//
+// A start takes its time, and the tests start more than a hundred: they are for
+// make soak.
 func Start(t testing.TB, options ...Option) *Server {
 	t.Helper()
+	if !soak.On() {
+		t.Skip("with a real NGINX only with " + soak.Variable)
+	}
 	s := &Server{
 		Program: edgetest.NewProgram(t),
 		Legacy:  edgetest.NewSide(t, "legacy"), New: edgetest.NewSide(t, "new"),
@@ -91,16 +98,22 @@ http {
 // Split passes requests to the side that the split edge gives.
 var Split = Replacing("proxy_pass http://legacy;", "proxy_pass http://$segue_edge;")
 
-var errNoPID = errors.New("no process yet")
+var errNoMaster = errors.New("it is no master yet")
 
 // Launch runs it, again after it was killed.
 func (s *Server) Launch(t testing.TB) {
 	t.Helper()
 	_ = os.Remove(filepath.Join(s.Dir, "nginx.pid"))
 	s.Run(t, func() error {
-		// It makes the file before it writes its number into it.
-		if pid, err := os.ReadFile(filepath.Join(s.Dir, "nginx.pid")); err != nil || len(pid) == 0 {
-			return fmt.Errorf("nginx.pid holds %q: %w", pid, errors.Join(err, errNoPID))
+		// It makes the file before it writes its number into it, and is called its
+		// master later still.
+		pid, err := os.ReadFile(filepath.Join(s.Dir, "nginx.pid"))
+		if err != nil {
+			return err
+		}
+		title, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "cmdline"))
+		if err != nil || !strings.HasPrefix(string(title), "nginx: master") {
+			return fmt.Errorf("process %q is called %q: %w", pid, title, errors.Join(err, errNoMaster))
 		}
 		return edgetest.Dials("tcp", s.Addr)
 	}, "/usr/sbin/nginx", "-c", s.Config)
