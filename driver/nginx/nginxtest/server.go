@@ -111,7 +111,7 @@ func (s *Server) Launch(t testing.TB) {
 		if err != nil {
 			return err
 		}
-		title, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "cmdline"))
+		title, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "cmdline")) //nolint:gosec // its own pid file
 		if err != nil || !strings.HasPrefix(string(title), "nginx: master") {
 			return fmt.Errorf("process %q is called %q: %w", pid, title, errors.Join(err, errNoMaster))
 		}
