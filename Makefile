@@ -56,7 +56,7 @@ schema: build ## write schema/segue-v1.schema.json from the built-in drivers
 
 .PHONY: soak
 soak: setup ## long proofs whole, long simulations and fuzzing: SEEDS=100000 FUZZTIME=5m
-	SEGUE_SOAK=1 $(GO) test -p 1 -timeout 0 ./cmd/segue ./driver/... ./examples/...
+	SEGUE_SOAK=1 $(GO) test -p 1 -timeout 0 ./cmd/segue ./driver/... ./edge/... ./examples/...
 	$(GO) test ./runner/sim -timeout 0 -seeds $(SEEDS)
 	$(GO) test ./runbook -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./expr -run '^$$' -fuzz '^FuzzExpression$$' -fuzztime $(FUZZTIME)
@@ -81,7 +81,7 @@ bench-decisions: setup ## simulated canaries: how often gate and guard decide wr
 bench-edge: setup ## how soon NGINX and HAProxy serve a new share, what fails meanwhile, and what a shadow costs: about 4 minutes
 	mkdir -p dist
 	rm -f dist/edge.json
-	SEGUE_EDGE_BENCH=$(CURDIR)/dist/edge.json $(GO) test ./driver/edge/e2e -run '^TestBenchEdge$$' -count 1 -timeout 20m
+	SEGUE_EDGE_BENCH=$(CURDIR)/dist/edge.json $(GO) test ./edge/e2e -run '^TestBenchEdge$$' -count 1 -timeout 20m
 	@$(GO) run ./script/edge dist/edge.json
 
 .PHONY: clean

@@ -15,7 +15,6 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/segue-run/segue/driver"
-	"github.com/segue-run/segue/driver/edge"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
 	"github.com/segue-run/segue/driver/haproxy"
@@ -26,6 +25,7 @@ import (
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
 	"github.com/segue-run/segue/driver/web"
+	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/runbook"
 )
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"github.com/segue-run/segue/driver"
-	"github.com/segue-run/segue/driver/edge"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
 	"github.com/segue-run/segue/driver/haproxy"
@@ -13,6 +12,7 @@ import (
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
 	"github.com/segue-run/segue/driver/web"
+	"github.com/segue-run/segue/edge"
 )
 
 // builtIn lists the drivers that are built in: a new system is a new folder

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/segue-run/segue/driver/edge/tee"
+	"github.com/segue-run/segue/edge/tee"
 )
 
 func (a *app) teeCommand() *cobra.Command {

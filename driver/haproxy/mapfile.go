@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/segue-run/segue/driver/edge"
+	"github.com/segue-run/segue/edge"
 )
 
 // A mapFile is the text of a map: lines of a key and a value, and comments.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/segue-run/segue/driver/edge"
+	"github.com/segue-run/segue/edge"
 )
 
 // errNoMap: HAProxy knows no map of that file.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
-	"github.com/segue-run/segue/driver/edge"
-	"github.com/segue-run/segue/driver/edge/edgetest"
 	"github.com/segue-run/segue/driver/haproxy/haproxytest"
+	"github.com/segue-run/segue/edge"
+	"github.com/segue-run/segue/edge/edgetest"
 	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/internal/soak"
 	"github.com/segue-run/segue/runbook"

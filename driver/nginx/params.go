@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/segue-run/segue/driver/edge"
+	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/runbook"
 )
 

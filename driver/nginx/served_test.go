@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/segue-run/segue/driver/drivertest"
-	"github.com/segue-run/segue/driver/edge"
-	"github.com/segue-run/segue/driver/edge/edgetest"
+	"github.com/segue-run/segue/edge"
+	"github.com/segue-run/segue/edge/edgetest"
 	"github.com/segue-run/segue/evidence"
 )
 

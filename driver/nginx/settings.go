@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/segue-run/segue/driver/edge"
+	"github.com/segue-run/segue/edge"
 )
 
 // The ways to make NGINX go by a share.

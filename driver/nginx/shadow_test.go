@@ -12,9 +12,9 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
-	"github.com/segue-run/segue/driver/edge/edgetest"
-	"github.com/segue-run/segue/driver/edge/tee"
 	"github.com/segue-run/segue/driver/nginx/nginxtest"
+	"github.com/segue-run/segue/edge/edgetest"
+	"github.com/segue-run/segue/edge/tee"
 	"github.com/segue-run/segue/runbook"
 )
 

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segue-run/segue/driver/edge/edgetest"
 	"github.com/segue-run/segue/driver/nginx/nginxtest"
+	"github.com/segue-run/segue/edge/edgetest"
 	"github.com/segue-run/segue/internal/soak"
 	"github.com/segue-run/segue/runbook"
 )

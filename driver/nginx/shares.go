@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/segue-run/segue/driver/edge"
+	"github.com/segue-run/segue/edge"
 )
 
 // The directory of a share holds, for each whole bucket that the new side has,

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
-	"github.com/segue-run/segue/driver/edge"
+	"github.com/segue-run/segue/edge"
 )
 
 // Undo brings traffic back first, by the link, and then the files.

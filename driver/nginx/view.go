@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/segue-run/segue/driver/edge"
+	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/state"
 )
 

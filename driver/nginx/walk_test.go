@@ -11,8 +11,8 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
-	"github.com/segue-run/segue/driver/edge/edgetest"
 	"github.com/segue-run/segue/driver/nginx/nginxtest"
+	"github.com/segue-run/segue/edge/edgetest"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )

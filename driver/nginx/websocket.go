@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
-	"github.com/segue-run/segue/driver/edge"
+	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/runbook"
 )
 

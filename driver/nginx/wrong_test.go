@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/segue-run/segue/driver"
-	"github.com/segue-run/segue/driver/edge/edgetest"
 	"github.com/segue-run/segue/driver/nginx/nginxtest"
+	"github.com/segue-run/segue/edge/edgetest"
 	"github.com/segue-run/segue/runbook"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/segue-run/segue/driver/edge/edgetest"
+	"github.com/segue-run/segue/edge/edgetest"
 )
 
 // A Server is a HAProxy that splits by a map.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/segue-run/segue/driver/edge/edgetest"
+	"github.com/segue-run/segue/edge/edgetest"
 	"github.com/segue-run/segue/internal/soak"
 )
 

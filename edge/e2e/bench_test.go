@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
-	"github.com/segue-run/segue/driver/edge/edgetest"
 	"github.com/segue-run/segue/driver/haproxy"
 	"github.com/segue-run/segue/driver/haproxy/haproxytest"
 	"github.com/segue-run/segue/driver/nginx/nginxtest"
+	"github.com/segue-run/segue/edge/edgetest"
 )
 
 // resultFile asks for the benchmark, and says where its result goes.

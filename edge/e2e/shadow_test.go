@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segue-run/segue/driver/edge/edgetest"
-	"github.com/segue-run/segue/driver/edge/tee"
 	"github.com/segue-run/segue/driver/nginx/nginxtest"
+	"github.com/segue-run/segue/edge/edgetest"
+	"github.com/segue-run/segue/edge/tee"
 	"github.com/segue-run/segue/internal/soak"
 )
 

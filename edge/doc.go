@@ -10,5 +10,5 @@ package edge
 
 import "github.com/segue-run/segue/driver"
 
-// Parts are what this driver brings to the catalog.
+// Parts are what it brings to the catalog.
 func Parts() []driver.Part { return []driver.Part{shareCheck()} }

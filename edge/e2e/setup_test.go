@@ -11,11 +11,11 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
-	"github.com/segue-run/segue/driver/edge/edgetest"
 	"github.com/segue-run/segue/driver/haproxy"
 	"github.com/segue-run/segue/driver/haproxy/haproxytest"
 	"github.com/segue-run/segue/driver/nginx"
 	"github.com/segue-run/segue/driver/nginx/nginxtest"
+	"github.com/segue-run/segue/edge/edgetest"
 )
 
 const keyHeader = "X-Robot-Id"
