@@ -199,7 +199,8 @@ func (a *consumerAction) write(cfg config, fields state.Fields) error {
 }
 
 // Undo of an update restores the owned settings. Undo of a create deletes the
-// consumer only once it has finished everything: its position would be lost.
+// consumer only once it has finished everything, or has not begun and is still
+// paused: its position would be lost.
 func (a *consumerAction) Undo(ctx context.Context, e driver.Effect) error {
 	info, err := a.c.consumer(ctx, a.p.Stream, a.p.Name)
 	if err != nil {
@@ -216,7 +217,7 @@ func (a *consumerAction) Undo(ctx context.Context, e driver.Effect) error {
 		if err != nil {
 			return err
 		}
-		if done {
+		if done || now.Paused && now.Delivered.Consumer == 0 { // which never delivered has no position
 			return a.c.deleteConsumer(ctx, e.Mine, a.p.Stream, a.p.Name)
 		}
 		return keptConsumer(a.p.Stream, now, a.id)

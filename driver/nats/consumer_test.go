@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
+	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/runbook"
 )
 
@@ -124,6 +126,43 @@ func TestUndoOfACreateDeletesAConsumerOnlyOnceItIsDrained(t *testing.T) {
 	}
 	if b.info(name).State.Messages != 2 {
 		t.Fatal("messages were deleted")
+	}
+}
+
+// The second attempt of a phase: the stream has what it got in the first.
+func TestAPausedConsumerOnAStreamWithoutItsSubjectsDeliversNothing(t *testing.T) {
+	b := newBench(t)
+	name, sub := unique("AGAIN"), space("again")
+	b.stream(name, sub+".>")
+	b.publish(sub+".x", 2)
+	if err := b.edit(t.Context(), name, func(cfg *jetstream.StreamConfig) { cfg.Subjects = []string{sub + "-closed"} }); err != nil {
+		t.Fatal(err)
+	}
+	p := runbook.Params{"on": "bus", "stream": name, "name": "worker", "filter": sub + ".x", "paused": true}
+	a := b.action("nats.consumer", p)
+	e := b.apply(a)
+	checked := maps.Clone(p)
+	delete(checked, "paused")
+	checked["pending"] = int64(0)
+	check := b.check("nats.consumer", checked)
+	if r := b.awaits(check, evidence.Pass); !strings.Contains(r.Value, "2 pending") || !strings.Contains(r.Value, "owns none") {
+		t.Errorf("value %q", r.Value)
+	}
+	if err := b.c.resume(t.Context(), e.Mine, name, "worker"); err != nil {
+		t.Fatal(err)
+	}
+	b.awaits(check, evidence.Fail)
+	if _, ok := errors.AsType[*driver.Kept](a.Undo(t.Context(), e)); !ok {
+		t.Fatal("a consumer that may have begun was deleted")
+	}
+	if err := b.c.pause(t.Context(), e.Mine, name, "worker", forever()); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Undo(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := b.c.consumer(t.Context(), name, "worker"); err != nil || info != nil {
+		t.Fatalf("consumer %+v, error %v", info, err)
 	}
 }
 

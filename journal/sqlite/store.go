@@ -12,6 +12,7 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/segue-run/segue/journal"
 )
@@ -23,6 +24,11 @@ const File = "journal.db"
 // milliseconds; whoever needs longer is stopped or stuck, and the caller, who
 // has a lease to think of, decides: journal.ErrBusy.
 const busyTimeout = 5 * time.Second
+
+// busyRound is how long SQLite itself waits. It looks ever more seldom, soon
+// every 100 ms, and beside a process that writes without a pause it then never
+// finds the moment between two writes; so a write asks anew, round by round.
+const busyRound = 25 * time.Millisecond
 
 var (
 	_ journal.Store  = (*Store)(nil)
@@ -38,7 +44,8 @@ type Reader struct {
 // A Store reads and writes a journal.
 type Store struct {
 	*Reader
-	w *sql.DB // one connection
+	w        *sql.DB // one connection
+	patience time.Duration
 }
 
 // Open opens the journal in the state directory dir and makes both if they are
@@ -58,7 +65,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	if err := w.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s for writing: %w", r.path, r.failure(err)), w.Close(), r.Close())
 	}
-	return &Store{Reader: r, w: w}, nil
+	return &Store{Reader: r, w: w, patience: busyTimeout}, nil
 }
 
 // OpenReadOnly opens the journal in dir for reading. The error wraps
@@ -118,6 +125,9 @@ func open(path string, m mode) *sql.DB {
 			"journal_size_limit(67108864)",
 		},
 	}
+	if m == readWrite {
+		q["_pragma"][0] = fmt.Sprintf("busy_timeout(%d)", busyRound.Milliseconds())
+	}
 	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
 	db, err := sql.Open("sqlite", u.String())
 	if err != nil { // only when the driver is not linked in
@@ -128,7 +138,7 @@ func open(path string, m mode) *sql.DB {
 
 // write runs fn in a transaction that holds the write lock from its start.
 func (s *Store) write(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.w.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return s.failure(err)
 	}
@@ -140,6 +150,17 @@ func (s *Store) write(ctx context.Context, fn func(*sql.Tx) error) error {
 		err = ended(ctx, err) // which rolled back
 	}
 	return s.failure(err)
+}
+
+// begin waits until no other process writes.
+func (s *Store) begin(ctx context.Context) (*sql.Tx, error) {
+	late := time.Now().Add(s.patience)
+	for {
+		tx, err := s.w.BeginTx(ctx, nil)
+		if code(err)&0xff != sqlite3.SQLITE_BUSY || time.Now().After(late) {
+			return tx, err
+		}
+	}
 }
 
 // read runs fn on one unchanging view of the journal.
