@@ -107,6 +107,15 @@ type Irreversible interface {
 	Loses() string
 }
 
+// A Teller counts on its way back, as the state that Apply returns may tell what
+// was counted on the way there.
+type Teller interface {
+	Action
+	// Tell is what an undo has counted, by its last cursor: fields for the report,
+	// nil if there are none. It asks no live system.
+	Tell(cursor json.RawMessage) (state.State, error)
+}
+
 // A Costly action says what its change costs those whom the system serves,
 // though nothing goes wrong.
 type Costly interface {

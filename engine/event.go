@@ -224,6 +224,7 @@ type UndoDone struct {
 	Differ []state.Change `json:"differ,omitempty"` // fields that are not as before
 	Drift  []state.Change `json:"drift,omitempty"`  // found fields that were not as the step left them
 	Kept   *Kept          `json:"kept,omitempty"`
+	Told   state.Face     `json:"told,omitempty"` // what it has counted on its way
 	Millis int64          `json:"ms,omitempty"`
 }
 

@@ -25,7 +25,7 @@ func (m *maker) takeRollback(ev engine.Event, at time.Time) {
 	case engine.UndoDone:
 		u := m.undo(ev.Step)
 		u.end(at, "undone")
-		u.Drift, u.Differ, u.Kept = ev.Drift, ev.Differ, ev.Kept
+		u.Drift, u.Differ, u.Kept, u.Told = ev.Drift, ev.Differ, ev.Kept, ev.Told
 		if len(ev.Differ) > 0 {
 			u.Outcome = "not as before"
 		}

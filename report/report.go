@@ -196,6 +196,7 @@ type Undo struct {
 	Drift     []state.Change `json:"drift,omitempty"`  // found otherwise than the step left it
 	Differ    []state.Change `json:"differ,omitempty"` // not as before, afterwards
 	Kept      *engine.Kept   `json:"kept,omitempty"`
+	Told      state.Face     `json:"told,omitempty"` // what it has counted
 	Witnessed time.Time      `json:"witnessed,omitzero"`
 	OtherEyes bool           `json:"other_eyes,omitempty"` // they looked, and saw it
 	Sight     string         `json:"sight,omitempty"`      // what they saw instead

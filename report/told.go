@@ -34,17 +34,27 @@ func beside(face, of state.Face) state.Face {
 // told shows what steps have counted, such as a handover's ledger.
 func (p *page) told(r *Report) {
 	first := true
+	say := func(step, when string, told state.Face) {
+		for _, id := range slices.Sorted(maps.Keys(told)) {
+			for _, field := range slices.Sorted(maps.Keys(told[id])) {
+				if first {
+					p.section("What the steps counted")
+					first = false
+				}
+				p.say("### %s: %s%s\n", step, field, when)
+				p.say("Of %s.\n", code(id))
+				p.figures(told[id][field])
+			}
+		}
+	}
 	for _, s := range r.Steps {
 		for _, a := range s.Attempts {
-			for _, id := range slices.Sorted(maps.Keys(a.Told)) {
-				for _, field := range slices.Sorted(maps.Keys(a.Told[id])) {
-					if first {
-						p.section("What the steps counted")
-						first = false
-					}
-					p.say("### %s: %s%s\n", s.ID, field, nth(a.Attempt))
-					p.say("Of %s.\n", code(id))
-					p.figures(a.Told[id][field])
+			say(s.ID, nth(a.Attempt), a.Told)
+		}
+		for _, rb := range r.Rollbacks {
+			for _, u := range rb.Undos {
+				if u.Step == s.ID {
+					say(s.ID, ", on the way back", u.Told)
 				}
 			}
 		}

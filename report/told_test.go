@@ -24,11 +24,16 @@ func TestWhatAStepCountsIsShown(t *testing.T) {
 		t.Fatalf("told: %v", told)
 	}
 	p := &page{}
-	p.told(&Report{Steps: []*Step{{ID: "move/it", Attempts: []StepAttempt{{Attempt: 1, Told: told}}}}})
+	back := state.Face{id: {"ledger": json.RawMessage(`{"forwarded":7}`)}}
+	p.told(&Report{
+		Steps:     []*Step{{ID: "move/it", Attempts: []StepAttempt{{Attempt: 1, Told: told}}}},
+		Rollbacks: []*Rollback{{Undos: []*Undo{{Step: "move/it", Told: back}, {Step: "another"}}}},
+	})
 	want := []string{
 		"## What the steps counted", "### move/it: cannot", "- the times of copied messages",
 		`- by day: {"monday":1}`, "- none: {}", "- list: [1,2]",
 		"### move/it: ledger", "- forwarded: 2", "- ownerless ms: 18.5",
+		"### move/it: ledger, on the way back", "- forwarded: 7",
 		"| subjects | new     | old     | relay |", "| a.>      | 1000003 | 1000000 | 3     |",
 	}
 	var missing []string

@@ -130,6 +130,9 @@ func (j *job) save(ctx context.Context, undo bool, cursor any) error {
 	j.l.tell(news{from: j.f, save: s})
 	select {
 	case err := <-s.result:
+		if err == nil {
+			j.cursor = raw
+		}
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -206,6 +209,13 @@ func (j *job) undone(ctx context.Context) (engine.UndoDone, error) {
 		return ev, fmt.Errorf("undone, but the world cannot be seen: %w", err)
 	}
 	ev.Left = j.face(left)
+	if t, ok := a.(driver.Teller); ok {
+		told, err := t.Tell(j.cursor)
+		if err != nil {
+			return ev, fmt.Errorf("undone, but what it has counted cannot be told: %w", err)
+		}
+		ev.Told = j.face(told)
+	}
 	for _, c := range state.Diff(j.before, ev.Left) {
 		if kept == nil || !covers(kept.Fields, c) {
 			ev.Differ = append(ev.Differ, c)

@@ -136,7 +136,21 @@ type voyage struct {
 	Cannot  []string `json:"cannot,omitempty"`
 	Forward leg      `json:"forward"`
 	After   string   `json:"after,omitempty"` // drained, moved or standby
-	Back    leg      `json:"back"`
+	// Drained is what the workers of each old durable had before them at the cut.
+	Drained map[string]drainage `json:"drained,omitempty"`
+	Back    leg                 `json:"back"`
+}
+
+// A drainage is what was finished on the old stream after the cut: messages that
+// had not been delivered, such as a worker had taken and not acknowledged, it
+// may be one that is dead, and how many deliveries were repeated for that.
+type drainage struct {
+	Pending        uint64  `json:"pending"`
+	Unacknowledged uint64  `json:"unacknowledged"`
+	Repeated       uint64  `json:"repeated_deliveries"`
+	Took           float64 `json:"took_ms"`
+
+	delivered uint64
 }
 
 const (

@@ -163,6 +163,14 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 	if _, err := a.Apply(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
+	after, err := a.finish(t.Context(), e, new(p.voyage()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("drained: %s", after[a.toID()]["drained"])
+	if d := p.voyage().Drained["normalize-oura"]; d.Unacknowledged < 5 || d.Repeated < 5 || d.Repeated > d.Unacknowledged {
+		t.Errorf("the dead worker had 5 messages, and the report says %+v", d)
+	}
 	publish(30)
 	processed := func() {
 		t.Helper()
@@ -176,6 +184,10 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 	processed()
 	if err := p.action().Undo(t.Context(), p.again(e)); err != nil {
 		t.Fatal(err)
+	}
+	told, err := a.Tell(p.cursor)
+	if err != nil || !strings.Contains(string(told[a.fromID()]["ledger"]), `"subjects"`) {
+		t.Errorf("of the way back it tells %v, error %v", told, err)
 	}
 	publish(20)
 	processed()

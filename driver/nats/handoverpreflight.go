@@ -74,7 +74,7 @@ type traffic struct {
 }
 
 // listen counts what is published. It also finds out whether this user may hear
-// the subjects at all, and publish to the relay's prefix.
+// the subjects at all, publish to the relay's prefix, and change the streams.
 func (h *handover) listen(ctx context.Context) (*traffic, error) {
 	in := make(chan *nats.Msg, 1<<16)
 	nc, err := h.c.connectTo(ctx, h.c.nc.ConnectedServerName())
@@ -96,8 +96,14 @@ func (h *handover) listen(ctx context.Context) (*traffic, error) {
 	}
 	may := nats.NewMsg(h.forward(read).prefix() + ".may-i") // such that nobody would store it
 	may.Header.Set(nats.ExpectedLastSeqHdr, "18446744073709551615")
-	if err := nc.PublishMsg(may); err != nil {
-		return nil, fmt.Errorf("%s: %w", h.c, err)
+	asked := []*nats.Msg{may}
+	for _, subject := range []string{"$JS.API.STREAM.UPDATE." + h.p.From, "$JS.API.STREAM.UPDATE." + h.p.To, "$JS.API.STREAM.MSG.DELETE." + h.p.To} {
+		asked = append(asked, &nats.Msg{Subject: subject, Data: []byte("may I?")}) // no request
+	}
+	for _, m := range asked {
+		if err := nc.PublishMsg(m); err != nil {
+			return nil, fmt.Errorf("%s: %w", h.c, err)
+		}
 	}
 	if err := nc.FlushTimeout(attempt); err != nil {
 		return nil, fmt.Errorf("%s: %w", h.c, err)
@@ -109,7 +115,7 @@ func (h *handover) listen(ctx context.Context) (*traffic, error) {
 	case err := <-denied:
 		return nil, &driver.Refusal{
 			System: h.c.String(), Reason: "this user may not do what a relay does: " + err.Error(),
-			Remedy: fmt.Sprintf("a user that may subscribe to %s and publish to _segue.>", quoted(h.moving)),
+			Remedy: fmt.Sprintf("a user that may subscribe to %s, and publish to _segue.> and $JS.API.>", quoted(h.moving)),
 		}
 	default:
 	}

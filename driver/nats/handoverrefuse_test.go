@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -70,6 +71,26 @@ func TestHandoverRefuses(t *testing.T) {
 			}
 			if owner, err := a.forward(read).owner(t.Context()); tc.wants[0] != 's' && (err != nil || owner != p.from) {
 				t.Fatalf("owner %q, error %v", owner, err)
+			}
+		})
+	}
+}
+
+// A user who could begin a handover and not end it does not begin one.
+func TestHandoverRefusesAUserWhoMayNot(t *testing.T) {
+	b := newBench(t)
+	for name, denied := range map[string]string{"deaf": "Subscription", "mute": "_segue.relay", "reader": "$JS.API.STREAM.UPDATE"} {
+		t.Run(name, func(t *testing.T) {
+			p := newHanding(b.in(t, 3)).alone()
+			p.bench = &bench{t, connectTo(t, shared, shared.URLOf(name)), b.js, 3}
+			before := b.info(p.to)
+			a := p.action()
+			_, err := a.Apply(t.Context(), p.effect(a))
+			if _, ok := errors.AsType[*driver.Refusal](err); !ok || !strings.Contains(err.Error(), denied) {
+				t.Fatalf("error %v", err)
+			}
+			if diff := cmp.Diff(before.Config, b.info(p.to).Config); diff != "" {
+				t.Errorf("the new stream was changed (-before +after):\n%s", diff)
 			}
 		})
 	}

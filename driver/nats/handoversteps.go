@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/state"
@@ -85,6 +86,9 @@ func (h *handover) finish(ctx context.Context, _ driver.Effect, v *voyage) (stat
 	if l := v.Forward.Ledger; l != nil {
 		f := maps.Clone(after[h.toID()])
 		f["ledger"] = compact(l.Condensed(listed))
+		if len(v.Drained) > 0 {
+			f["drained"] = compact(map[string]any{"consumers": v.Drained})
+		}
 		if len(v.Seen) > 0 {
 			f["seen"], f["cannot"] = compact(v.Seen), compact(v.Cannot)
 		}
@@ -123,9 +127,34 @@ func (h *handover) prepareConsumer(ctx context.Context, e driver.Effect, name st
 }
 
 // drain waits until the old durables have finished all up to the cut.
-func (h *handover) drain(ctx context.Context, _ driver.Effect, _ *voyage) error {
+func (h *handover) drain(ctx context.Context, _ driver.Effect, v *voyage) error {
+	began := time.Now()
+	v.Drained = map[string]drainage{}
+	for _, name := range h.p.Consumers {
+		old, err := h.c.consumer(ctx, h.p.From, name)
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			v.Drained[name] = drainage{Pending: old.Pending, Unacknowledged: old.AckPending, delivered: old.Delivered.Consumer}
+		}
+	}
 	p := moveParams{From: h.p.From, To: h.p.To, Consumers: h.p.Consumers, DrainWithin: h.p.DrainWithin}
-	return (&move{c: h.c, p: p, moving: h.moving}).drain(ctx)
+	if err := (&move{c: h.c, p: p, moving: h.moving}).drain(ctx); err != nil {
+		return err
+	}
+	for name, d := range v.Drained {
+		old, err := h.c.consumer(ctx, h.p.From, name)
+		if err != nil {
+			return err
+		}
+		d.Took = ms(time.Since(began))
+		if old != nil { // each pending message was delivered once, at least
+			d.Repeated = old.Delivered.Consumer - min(old.Delivered.Consumer, d.delivered+d.Pending)
+		}
+		v.Drained[name] = d
+	}
+	return nil
 }
 
 // moveConsumers pauses the old durables, so that they do not deliver what the

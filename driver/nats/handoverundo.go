@@ -2,12 +2,14 @@ package nats
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/nats/relay"
+	"github.com/segue-run/segue/state"
 )
 
 // Undo gives the subjects an owner at once, then hands them back over: the old
@@ -55,6 +57,15 @@ func (h *handover) Undo(ctx context.Context, e driver.Effect) error {
 		return nil
 	}
 	return kept
+}
+
+// Tell shows the ledger of the way back.
+func (h *handover) Tell(cursor json.RawMessage) (state.State, error) {
+	v, err := readVoyage(cursor)
+	if err != nil || v.Back.Ledger == nil {
+		return nil, err
+	}
+	return state.State{h.fromID(): {"ledger": compact(v.Back.Ledger.Condensed(listed))}}, nil
 }
 
 // straysBack brings home what an attempt had carried over that could not be

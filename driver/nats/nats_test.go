@@ -46,11 +46,16 @@ func catalog() *driver.Catalog {
 
 func connect(t testing.TB, n *natstest.Nodes) *Conn {
 	t.Helper()
+	return connectTo(t, n, n.URL())
+}
+
+func connectTo(t testing.TB, n *natstest.Nodes, url string) *Conn {
+	t.Helper()
 	conn, err := catalog().Open(t.Context(), runbook.Use{
 		Kind:   runbook.Kind{Name: "nats"},
 		Params: runbook.Params{"url": "${NATS_URL}", "system": "${NATS_SYSTEM}"},
 	}, func(ref string) (string, error) {
-		return map[string]string{"NATS_URL": n.URL(), "NATS_SYSTEM": n.SystemCreds()}[ref], nil
+		return map[string]string{"NATS_URL": url, "NATS_SYSTEM": n.SystemCreds()}[ref], nil
 	})
 	if err != nil {
 		t.Fatal(err)

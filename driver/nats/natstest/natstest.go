@@ -43,6 +43,24 @@ type Nodes struct {
 	disks   [nodes]*Disk
 }
 
+// Restricted are users, by name, that may not do something that the others may.
+var Restricted = map[string]server.Permissions{
+	"deaf":   {Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}}},
+	"mute":   {Publish: &server.SubjectPermission{Deny: []string{"_segue.>"}}},
+	"reader": {Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.UPDATE.>"}}},
+}
+
+func users(app, sys *server.Account) []*server.User {
+	all := []*server.User{
+		{Username: user, Password: Password, Account: app},
+		{Username: sysUser, Password: sysPassword, Account: sys},
+	}
+	for name, may := range Restricted {
+		all = append(all, &server.User{Username: name, Password: Password, Account: app, Permissions: &may})
+	}
+	return all
+}
+
 // Cluster starts a cluster that ends with the test.
 func Cluster(t testing.TB) *Nodes {
 	t.Helper()
@@ -83,10 +101,7 @@ func start(dirs [nodes]string) (*Nodes, error) {
 			Routes:  routes, NoSigs: true, NoLog: true,
 			Accounts:      []*server.Account{app, sys},
 			SystemAccount: "$SYS",
-			Users: []*server.User{
-				{Username: user, Password: Password, Account: app},
-				{Username: sysUser, Password: sysPassword, Account: sys},
-			},
+			Users:         users(app, sys),
 		}
 	}
 	for i := range n.opts {
@@ -145,10 +160,7 @@ func (n *Nodes) start(i int) error {
 	// NewServer works on the accounts it is given: each start has fresh ones.
 	app, sys := server.NewAccount(Account), server.NewAccount("$SYS")
 	opts.Accounts = []*server.Account{app, sys}
-	opts.Users = []*server.User{
-		{Username: user, Password: Password, Account: app},
-		{Username: sysUser, Password: sysPassword, Account: sys},
-	}
+	opts.Users = users(app, sys)
 	s, err := server.NewServer(opts)
 	if err != nil {
 		return fmt.Errorf("node %s: %w", opts.ServerName, err)
@@ -191,7 +203,10 @@ func (n *Nodes) ready(want int) error {
 }
 
 // URL lists the nodes with the credentials of a user of Account.
-func (n *Nodes) URL() string {
+func (n *Nodes) URL() string { return n.URLOf(user) }
+
+// URLOf is the URL for one of the Restricted.
+func (n *Nodes) URLOf(user string) string {
 	urls := make([]string, nodes)
 	for i, o := range n.opts {
 		urls[i] = fmt.Sprintf("nats://%s:%s@%s", user, Password, net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
