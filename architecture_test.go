@@ -148,7 +148,7 @@ func TestTheRulesFindWhatTheyForbid(t *testing.T) {
 		{ImportPath: module + "runner", Imports: []string{module + "journal/sqlite"}},
 		{ImportPath: module + "examples/lekiwi/robot", Imports: []string{module + "examples/athlete-ally/event"}},
 		{ImportPath: module + "examples/athlete-ally/system", Imports: []string{module + "state"}},
-		{ImportPath: module + "examples/athlete-ally/e2e", Imports: []string{module + "state"}},
+		{ImportPath: module + "acceptance/athlete-ally", Imports: []string{module + "state"}},
 		{ImportPath: module + "cmd/segue", Imports: []string{module + "examples/athlete-ally/load"}},
 		{ImportPath: module + "runner", Imports: []string{"github.com/nats-io/nats.go"}},
 		{ImportPath: module + "driver/web", Imports: []string{"github.com/jackc/pgx/v5"}},
@@ -166,7 +166,7 @@ func TestTheRulesFindWhatTheyForbid(t *testing.T) {
 		{ImportPath: module + "driver/nats/natstest", Imports: []string{"testing", "github.com/nats-io/nats-server/v2/server"}},
 		{ImportPath: module + "examples/athlete-ally/load", Imports: []string{module + "examples/athlete-ally/event"}},
 		{ImportPath: strings.TrimSuffix(module, "/"), XTestImports: []string{module + "driver/nats"}},
-		{ImportPath: module + "examples/athlete-ally/e2e", XTestImports: []string{module + "journal/sqlite"}},
+		{ImportPath: module + "acceptance/athlete-ally", XTestImports: []string{module + "journal/sqlite"}},
 	}
 	if d := cmp.Diff([]string(nil), violations(right)); d != "" {
 		t.Errorf("what is right is refused (-want +got):\n%s", d)
@@ -216,7 +216,7 @@ func violations(packages []goPackage) []string {
 	var out []string
 	for _, p := range packages {
 		name, own := strings.CutPrefix(p.ImportPath, module)
-		if !own || name == "docs" || strings.HasSuffix(name, "/e2e") && len(p.Imports) == 0 {
+		if !own || name == "docs" || (strings.HasPrefix(name, "acceptance/") || strings.HasSuffix(name, "/e2e")) && len(p.Imports) == 0 {
 			continue // these hold only tests of the whole, which may look at everything
 		}
 		key, allowed := rule(name)

@@ -1,4 +1,4 @@
-package e2e_test
+package acceptance_test
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 
 // program builds segue, once for all tests of this binary.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "segue-e2e-bin-")
+	dir, err := os.MkdirTemp("", "segue-acceptance-bin-")
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +34,7 @@ var program = sync.OnceValues(func() (string, error) {
 // root is the checkout.
 func root() string {
 	_, self, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(self), "..", "..", "..")
+	return filepath.Join(filepath.Dir(self), "..", "..")
 }
 
 func TestMain(m *testing.M) {
