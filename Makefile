@@ -75,14 +75,16 @@ bench-handover: setup ## handovers of live subjects under load, beside plain mov
 bench-decisions: setup ## simulated canaries: how often gate and guard decide wrongly, against the peers' plain rule (minutes)
 	mkdir -p dist
 	SEGUE_DECISIONS=$(CURDIR)/dist/decisions.json $(GO) test ./driver/prometheus -run '^TestDecisions$$' -count 1 -timeout 0 -v
-	@$(GO) run ./script/decisions dist/decisions.json
+	@$(GO) run ./script/lastline decisions dist/decisions.json false_promotions=%.1f%% false_rollbacks=%.1f%% \
+		plain_false_promotions=%.1f%% plain_false_rollbacks=%.1f%% seconds_to_rollback=%.1f
 
 .PHONY: bench-edge
 bench-edge: setup ## how soon NGINX and HAProxy serve a new share, what fails meanwhile, and what a shadow costs: about 4 minutes
 	mkdir -p dist
 	rm -f dist/edge.json
 	SEGUE_EDGE_BENCH=$(CURDIR)/dist/edge.json $(GO) test ./edge/e2e -run '^TestBenchEdge$$' -count 1 -timeout 20m
-	@$(GO) run ./script/edge dist/edge.json
+	@$(GO) run ./script/lastline edge dist/edge.json nginx_actuation_ratio=%.3f nginx_failed_requests=%.0f \
+		haproxy_failed_requests=%.0f shadow_p99_ratio=%.3f
 
 .PHONY: clean
 clean: ## remove what was built

@@ -16,7 +16,7 @@ import (
 // resultFile asks for the benchmark, and says where its result goes.
 const resultFile = "SEGUE_EDGE_BENCH"
 
-// A result is what script/edge makes the last line of.
+// A result is what the last line is made of.
 type result struct {
 	ReloadMS   float64 `json:"reload_ms"`        // a bare reload, until it serves
 	SplitMS    float64 `json:"nginx_split_ms"`   // nginx.split, until it serves
