@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/jsm.go"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/segue-run/segue/driver"
@@ -293,7 +294,13 @@ func (l *lost) die(m *found, a *restore) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if _, err := l.c.nc.RequestWithContext(l.t.Context(), reply.To, data[:len(data)/2]); err != nil {
+	if err := await(l.t.Context(), func() (bool, error) { // this node has heard of who takes it
+		_, err := l.c.nc.RequestWithContext(l.t.Context(), reply.To, data[:len(data)/2])
+		if errors.Is(err, nats.ErrNoResponders) {
+			return false, nil
+		}
+		return true, err
+	}); err != nil {
 		l.t.Fatal(err)
 	}
 }
