@@ -20,6 +20,7 @@ import (
 // What would not be safe is refused before anything is touched, with a reason
 // and a remedy.
 func TestHandoverRefuses(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for why, tc := range map[string]struct {
 		spoil func(p *handing) error
@@ -78,6 +79,7 @@ func TestHandoverRefuses(t *testing.T) {
 
 // A user who could begin a handover and not end it does not begin one.
 func TestHandoverRefusesAUserWhoMayNot(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for name, denied := range map[string]string{"deaf": "Subscription", "mute": "_segue.relay", "reader": "$JS.API.STREAM.UPDATE"} {
 		t.Run(name, func(t *testing.T) {
@@ -98,6 +100,7 @@ func TestHandoverRefusesAUserWhoMayNot(t *testing.T) {
 
 // A history that is not asked for stays where it is; what comes is complete.
 func TestHandoverWithoutHistory(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b).alone()
 	p.moves["history"] = "none"
@@ -124,6 +127,7 @@ func TestHandoverWithoutHistory(t *testing.T) {
 
 // Copying both ways would multiply messages without end.
 func TestMutualSourcingIsImpossible(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b)
 	x := p.action().forward(read)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestMessagesAreFoundReadAndDeleted(t *testing.T) {
+	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, copies, mirror, sub := unique("STORE"), unique("COPIES"), unique("MIRROR"), space("store")
 	b.stream(name, sub+".>")
@@ -79,6 +80,7 @@ func TestMessagesAreFoundReadAndDeleted(t *testing.T) {
 }
 
 func TestAMarkIsFoundAmongManyMessages(t *testing.T) {
+	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, sub := unique("MANY"), space("many")
 	b.stream(name, sub+".>")
@@ -104,6 +106,7 @@ func TestAMarkIsFoundAmongManyMessages(t *testing.T) {
 
 // A stream whose subject moved on still has the messages from before.
 func TestAMarkIsFoundInAStreamThatLostTheSubject(t *testing.T) {
+	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, sub := unique("FORMER"), space("former")
 	b.stream(name, sub+".>")
@@ -124,6 +127,7 @@ func TestAMarkIsFoundInAStreamThatLostTheSubject(t *testing.T) {
 }
 
 func TestWhatAConsumerHasAcknowledgedIsTold(t *testing.T) {
+	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, sub := unique("ACKS"), space("acks")
 	b.stream(name, sub+".>")

@@ -86,6 +86,7 @@ func (p *topology) pauseNew() {
 }
 
 func TestMovePlanRefuses(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	sourcing := unique("SOURCING")
@@ -122,6 +123,7 @@ func TestMovePlanRefuses(t *testing.T) {
 // Overlaid with what the steps before will have left, the move can be planned
 // while its new stream does not exist yet.
 func TestMoveIsPlannedOnAStreamThatAnEarlierStepWillCreate(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	p.moves["to"] = unique("LATER")
@@ -197,6 +199,7 @@ func TestMoveLetsOldWorkersFinishBeforeNewOnesStart(t *testing.T) {
 }
 
 func TestMoveSaysWhoHasNotFinished(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	p.moves["drain-within"] = 300 * time.Millisecond
@@ -209,6 +212,7 @@ func TestMoveSaysWhoHasNotFinished(t *testing.T) {
 }
 
 func TestUndoOfAMoveKeepsWhatTheNewStreamHolds(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	a := p.action()
@@ -244,6 +248,7 @@ func TestUndoOfAMoveKeepsWhatTheNewStreamHolds(t *testing.T) {
 
 // A subject that somebody else gave to the old stream meanwhile stays.
 func TestUndoOfAMoveLeavesForeignSubjects(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	a := p.action()

@@ -15,6 +15,7 @@ import (
 )
 
 func TestProbeWalks(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets:          shared.Secrets(),
@@ -33,6 +34,7 @@ func TestProbeWalks(t *testing.T) {
 }
 
 func TestProbeSeesItsMessageConsumedAndRemovesOnlyThat(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("PROBE"), space("probe")
 	b.stream(name, sub+".>")
@@ -57,6 +59,7 @@ func TestProbeSeesItsMessageConsumedAndRemovesOnlyThat(t *testing.T) {
 }
 
 func TestProbeThatNobodyConsumesFailsAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("PROBE"), space("probe")
 	b.stream(name, sub+".>")
@@ -72,6 +75,7 @@ func TestProbeThatNobodyConsumesFailsAndLeavesNothing(t *testing.T) {
 }
 
 func TestProbeThatAnotherStreamWouldStoreIsRefusedByIt(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name, other, sub := unique("PROBE"), unique("OTHER"), space("probe")
 	b.stream(name, space("elsewhere")+".>")
@@ -86,6 +90,7 @@ func TestProbeThatAnotherStreamWouldStoreIsRefusedByIt(t *testing.T) {
 }
 
 func TestPurgeWalks(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -104,6 +109,7 @@ func TestPurgeWalks(t *testing.T) {
 }
 
 func TestPurgeTakesOnlyItsSubjectAndOnlyWhatWasThere(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("PURGE"), space("purge")
 	b.stream(name, sub+".>")

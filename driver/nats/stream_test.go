@@ -17,6 +17,7 @@ import (
 )
 
 func TestStreamCreateWalks(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -35,6 +36,7 @@ func TestStreamCreateWalks(t *testing.T) {
 }
 
 func TestStreamUpdateWalks(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -64,6 +66,7 @@ func (b *bench) edit(ctx context.Context, stream string, change func(*jetstream.
 }
 
 func TestClosedStreamTakesNothingUnderItsOwnName(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name := unique("CLOSED")
 	a := b.action("nats.stream", runbook.Params{"on": "bus", "name": name, "closed": true})
@@ -82,6 +85,7 @@ func TestClosedStreamTakesNothingUnderItsOwnName(t *testing.T) {
 
 // As the seed's step 1.1 has it: refused in the plan, with the way out.
 func TestSeedsOwnCreateIsRefusedBeforeAnythingIsTouched(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	old, vendor := unique("ATHLETE_ALLY_EVENTS"), space("vendor")
 	b.stream(old, vendor+".>")
@@ -108,6 +112,7 @@ func TestSeedsOwnCreateIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 }
 
 func TestStreamPlanRefuses(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("LIMITS"), space("limits")
 	b.stream(name, sub+".>")
@@ -136,6 +141,7 @@ func TestStreamPlanRefuses(t *testing.T) {
 }
 
 func TestStreamParamsThatJetStreamWouldChangeSilentlyAreRefusedByLint(t *testing.T) {
+	t.Parallel()
 	for want, p := range map[string]streamParams{
 		"subjects":         {Subjects: []string{}},
 		"closed":           {Subjects: []string{"a"}, Closed: new(true)},
@@ -149,6 +155,7 @@ func TestStreamParamsThatJetStreamWouldChangeSilentlyAreRefusedByLint(t *testing
 }
 
 func TestUndoOfACreateKeepsAStreamThatHoldsMessages(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("AA_DLQ"), space("dlq")
 	a := b.action("nats.stream", runbook.Params{"on": "bus", "name": name, "subjects": []any{sub + ".>"}, "replicas": int64(3)})
@@ -167,6 +174,7 @@ func TestUndoOfACreateKeepsAStreamThatHoldsMessages(t *testing.T) {
 }
 
 func TestUndoOfACreateDeletesAStreamWhoseTestMessageIsGone(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("AA_DLQ"), space("dlq")
 	a := b.action("nats.stream", runbook.Params{"on": "bus", "name": name, "subjects": []any{sub + ".>"}})
@@ -184,6 +192,7 @@ func TestUndoOfACreateDeletesAStreamWhoseTestMessageIsGone(t *testing.T) {
 }
 
 func TestUndoOfAnUpdateKeepsALimitThatWouldThrowMessagesAway(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("GROWN"), space("grown")
 	b.stream(name, sub+".>")
