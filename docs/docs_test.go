@@ -24,6 +24,7 @@ import (
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
+	"github.com/segue-run/segue/driver/redis"
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/runbook"
@@ -32,7 +33,7 @@ import (
 // catalog is what cmd/segue builds in.
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
-	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
+	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), redis.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
 		edge.Parts(), haproxy.Parts(), nginx.Parts())...)
 	return c
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
+	"github.com/segue-run/segue/driver/redis"
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
 )
@@ -21,6 +22,7 @@ func builtIn() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(nats.Parts()...)
 	c.Add(postgres.Parts()...)
+	c.Add(redis.Parts()...)
 	c.Add(prometheus.Parts()...)
 	c.Add(process.Parts()...)
 	c.Add(web.Parts()...)

@@ -33,6 +33,9 @@ type Subject struct {
 	// Slow: its worlds take long to make. It is crashed at a part of its
 	// boundaries, and at each one only with `make soak`.
 	Slow bool
+	// Parallel: its worlds have nothing in common, so that several rules are
+	// walked at a time.
+	Parallel bool
 	// Timeout bounds each rule; 1 min by default.
 	Timeout time.Duration
 }

@@ -18,6 +18,9 @@ func Walk(t *testing.T, s Subject) {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
+			if s.Parallel {
+				t.Parallel()
+			}
 			if err := r.run(t, s); err != nil {
 				t.Error(err)
 			}

@@ -19,5 +19,5 @@ import "github.com/segue-run/segue/driver"
 
 // Parts are what this driver brings to the catalog.
 func Parts() []driver.Part {
-	return []driver.Part{yamlAction(), envAction(), valueCheck()}
+	return []driver.Part{yamlAction(), envAction(), valueCheck(), flagsSet(), flagsEnableAll()}
 }

@@ -32,6 +32,10 @@ phases:
           path: "${DIR}/app.env"
           set: {MODE: multi, TOKEN: "${PASSWORD}"}
           unset: [OLD]
+      - name: Raise two flags
+        flags.set: {path: "${DIR}/flags.yaml", set: {a: true, b: false}}
+      - name: Raise all
+        flags.enable-all: {path: "${DIR}/flags.yaml", except: [c]}
 `
 
 func TestPartsWorkAsWritten(t *testing.T) {
@@ -89,6 +93,9 @@ func TestParametersThatAreWrongAreToldWithTheField(t *testing.T) {
 		{setEnv("a b", ""), "set", `named "a b"`},
 		{setEnv("A", "x\ny"), "set", "line end"},
 		{envParams{Set: map[string]string{"A": ""}, Unset: []string{"A"}}, "unset", "given twice"},
+		{flagsSetParams{}, "set", "no flag is given"},
+		{flagsSetParams{flagsParams{Key: "a..b"}, map[string]bool{"a": true}}, "key", "empty"},
+		{flagsAllParams{flagsParams: flagsParams{Key: "."}}, "key", "empty"},
 		{valueParams{Path: "x.conf", Key: "a", Expect: "value == 1"}, "path", "does not tell"},
 		{valueParams{Path: "x.env", Key: "a.b", Expect: "value == 1"}, "key", "is named a.b"},
 		{valueParams{Path: "x.yaml", Key: "", Expect: "value == 1"}, "key", "empty"},

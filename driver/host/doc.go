@@ -1,6 +1,7 @@
 // Package host checks the machine that Segue runs on: is there room on a disk,
-// is there memory, is the machine not too busy, and is it a time at which
-// people are there to help.
+// is there memory, is the machine not too busy, are its sockets few enough, and
+// is it a time at which people are there to help. It also sets parameters of
+// its kernel, now and for the next start.
 //
 // What a container may have is looked at too: where a limit of a cgroup is
 // closer than that of the machine, it is the one that counts. What cannot be
@@ -19,7 +20,7 @@ import (
 
 // Parts are what this driver brings to the catalog.
 func Parts() []driver.Part {
-	return []driver.Part{diskCheck(), memoryCheck(), loadCheck(), cpuCheck(), clockCheck()}
+	return []driver.Part{diskCheck(), memoryCheck(), loadCheck(), cpuCheck(), clockCheck(), socketsCheck(), sysctlAction()}
 }
 
 // source is this machine's name.

@@ -92,7 +92,12 @@ checks:
   taken:   {host.memory: {used-below: 0.000001%}}
   busy:    {host.load: {below: 0.0000001}}
   nowhere: {host.disk: {path: /no/such/directory, free-above: 1KB}}
-phases: [{name: one, require: [disk, memory, load, clock, full, used, scarce, taken, busy, nowhere]}]
+  sockets: {host.sockets: {port: 1, states: [listen, established], fewer-than: 100000}}
+phases:
+  - name: one
+    require: [disk, memory, load, clock, full, used, scarce, taken, busy, nowhere, sockets]
+    steps:
+      - {name: Longer queues, host.sysctl: {set: {net.core.somaxconn: 10000}, persist: false}}
 `
 
 func TestPartsWorkAsWritten(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,31 +96,41 @@ func (m master) credential() *syscall.Credential {
 
 // workers are the master's children, each with whether it is shutting down.
 func (m master) workers() (map[int]bool, error) {
-	all, err := filepath.Glob("/proc/[0-9]*/stat")
+	all, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
 	}
 	out := map[int]bool{}
-	for _, path := range all {
-		raw, err := os.ReadFile(path)
+	for _, e := range all {
+		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
-			continue // it has just ended
-		}
-		// pid (comm) state ppid …, and comm may hold anything
-		fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
-		if len(fields) < 2 || fields[1] != strconv.Itoa(m.pid) || fields[0] == "Z" {
 			continue
 		}
-		title, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
-		if !strings.HasPrefix(string(title), "nginx: worker process") {
-			continue // a cache manager, say
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err == nil {
-			out[pid] = strings.Contains(string(title), "shutting down")
+		if ending, is := m.worker(pid); is {
+			out[pid] = ending
 		}
 	}
 	return out, nil
+}
+
+// worker reports whether a process is one of the master's workers, and is
+// shutting down.
+func (m master) worker(pid int) (ending, is bool) {
+	dir := fmt.Sprintf("/proc/%d", pid)
+	raw, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return false, false // it has ended
+	}
+	// pid (comm) state ppid …, and comm may hold anything
+	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	if len(fields) < 2 || fields[1] != strconv.Itoa(m.pid) || fields[0] == "Z" {
+		return false, false
+	}
+	title, _ := os.ReadFile(dir + "/cmdline")
+	if !strings.HasPrefix(string(title), "nginx: worker process") {
+		return false, false // a cache manager, say
+	}
+	return strings.Contains(string(title), "shutting down"), true
 }
 
 // oldWorkersError says that old workers still carry connections.
@@ -139,22 +150,21 @@ func (m master) oldEnd(ctx context.Context, before map[int]bool, within time.Dur
 		return nil
 	}
 	until := time.Now().Add(within)
+	old := maps.Clone(before)
 	for {
-		now, err := m.workers()
-		if err != nil {
-			return err
-		}
-		left := 0
-		for pid, ending := range now {
-			if _, old := before[pid]; old || ending {
-				left++
+		maps.DeleteFunc(old, func(pid int, _ bool) bool { _, is := m.worker(pid); return !is })
+		if len(old) == 0 { // of those that are known: to look for others takes a look at all processes
+			now, err := m.workers()
+			if err != nil {
+				return err
+			}
+			maps.DeleteFunc(now, func(_ int, ending bool) bool { return !ending })
+			if old = now; len(old) == 0 {
+				return nil
 			}
 		}
-		if left == 0 {
-			return nil
-		}
 		if !time.Now().Before(until) {
-			return &oldWorkersError{left, within}
+			return &oldWorkersError{len(old), within}
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			return err

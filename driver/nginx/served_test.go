@@ -29,6 +29,7 @@ phases:
 `
 
 func TestPartsWorkAsWrittenAndTheShareIsCounted(t *testing.T) {
+	t.Parallel()
 	s := splitting(t, params(byFiles, 0))
 	made := drivertest.Make(t, asWritten, map[string]string{"CONFIG": s.Config, "CONTROL": s.Control, "LOGS": s.Dir + "/logs"}, append(Parts(), edge.Parts()...)...)
 	if r := made.Checks["none"].Read(t.Context()); r.Verdict != evidence.Unknown || r.Detail == "" {
@@ -61,6 +62,7 @@ func awaitVerdict(t testing.TB, made drivertest.Made, check string, want evidenc
 }
 
 func TestCountingGoesOnOverARotationOfTheLog(t *testing.T) {
+	t.Parallel()
 	s := splitting(t, params(byFiles, 0))
 	c := connTo(t, s)
 	served := func() float64 {
@@ -101,6 +103,7 @@ func TestCountingGoesOnOverARotationOfTheLog(t *testing.T) {
 }
 
 func TestWhoHasNoSuchSidesIsToldWhichThereAre(t *testing.T) {
+	t.Parallel()
 	s := splitting(t, params(byFiles, 0))
 	_, err := connTo(t, s).Served(t.Context(), []string{"blue", "green"})
 	if err == nil || !strings.Contains(err.Error(), "edge (new, legacy)") {

@@ -43,7 +43,9 @@ func shadowOf(t testing.TB, s *nginxtest.Server, addr string, percent float64, u
 }
 
 func TestShadowWalks(t *testing.T) {
+	t.Parallel()
 	drivertest.Walk(t, drivertest.Subject{
+		Parallel: true, Slow: true, // a reload takes NGINX a tenth of a second
 		MayKeep: true,
 		World: func(t testing.TB) drivertest.World {
 			s := nginxtest.Start(t)
@@ -57,7 +59,9 @@ func TestShadowWalks(t *testing.T) {
 }
 
 func TestWebsocketWalks(t *testing.T) {
+	t.Parallel()
 	drivertest.Walk(t, drivertest.Subject{
+		Parallel: true, Slow: true, // a reload takes NGINX a tenth of a second
 		World: func(t testing.TB) drivertest.World {
 			s := nginxtest.Start(t)
 			return drivertest.World{
@@ -78,6 +82,7 @@ func websocketOf(t testing.TB, s *nginxtest.Server, percent float64) *split {
 }
 
 func TestWebSocketsGoToTheirSideAndStayThere(t *testing.T) {
+	t.Parallel()
 	s := nginxtest.Start(t)
 	if _, err := do(t.Context(), websocketOf(t, s, 0)); err != nil {
 		t.Fatal(err)
@@ -100,6 +105,7 @@ func TestWebSocketsGoToTheirSideAndStayThere(t *testing.T) {
 }
 
 func TestAShadowGetsCopiesOfWhatIsSafe(t *testing.T) {
+	t.Parallel()
 	s := nginxtest.Start(t)
 	out, addr := teeTo(t, tee.Options{To: s.New.URL})
 	if _, err := do(t.Context(), splitIn(shadowOf(t, s, addr, 100, false))); err != nil {
@@ -148,6 +154,7 @@ func TestAShadowGetsCopiesOfWhatIsSafe(t *testing.T) {
 func splitIn(a *shadow) *split { return a.split }
 
 func TestAShadowOfUnsafeMethodsCarriesBodies(t *testing.T) {
+	t.Parallel()
 	s := nginxtest.Start(t)
 	bodies := make(chan string, 10)
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -171,8 +178,9 @@ func TestAShadowOfUnsafeMethodsCarriesBodies(t *testing.T) {
 }
 
 func TestAShadowWithoutATeeIsRefused(t *testing.T) {
+	t.Parallel()
 	s := nginxtest.Start(t)
-	a := shadowOf(t, s, fmt.Sprintf("127.0.0.1:%d", edgetest.FreePort(t)), 100, false)
+	a := shadowOf(t, s, edgetest.Addr(t), 100, false)
 	if _, err := a.Survey(t.Context()); err == nil || !strings.Contains(err.Error(), "segue tee --listen") {
 		t.Errorf("%v", err)
 	}

@@ -12,6 +12,7 @@ import (
 )
 
 func TestSharesAreAsAskedStickyAndMonotone(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, by, way, header string
 		key                   func(int) string
@@ -22,9 +23,10 @@ func TestSharesAreAsAskedStickyAndMonotone(t *testing.T) {
 		{"by address", "address", byFiles, "", edgetest.Address},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := 20000
-			if c.name != "by header" && !soak.On() {
-				n = 4000
+			t.Parallel()
+			n := 1000
+			if soak.On() {
+				n = 20000
 			}
 			p := params(c.way, 0)
 			p.By = c.by
@@ -54,6 +56,7 @@ func TestSharesAreAsAskedStickyAndMonotone(t *testing.T) {
 }
 
 func TestARequestWithoutTheKeyGoesByItsAddress(t *testing.T) {
+	t.Parallel()
 	p := params(byFiles, 50)
 	s := splitting(t, p)
 	to(t, s, p)
@@ -74,6 +77,7 @@ func TestARequestWithoutTheKeyGoesByItsAddress(t *testing.T) {
 }
 
 func TestTheShareOutlivesARestart(t *testing.T) {
+	t.Parallel()
 	p := params(byFiles, 25)
 	s := splitting(t, p)
 	to(t, s, p)
@@ -84,6 +88,7 @@ func TestTheShareOutlivesARestart(t *testing.T) {
 }
 
 func TestChangingTheWayMovesNobody(t *testing.T) {
+	t.Parallel()
 	p := params(byFiles, 33.33)
 	s := splitting(t, p)
 	to(t, s, p)
@@ -96,7 +101,7 @@ func TestChangingTheWayMovesNobody(t *testing.T) {
 }
 
 func TestAHundredChangesUnderLoadFailNothing(t *testing.T) {
-	changes := 20
+	changes := 10
 	if soak.On() {
 		changes = 100
 	}

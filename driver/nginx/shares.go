@@ -51,7 +51,7 @@ func (p paths) build(share edge.Share) error {
 		}
 	}
 	for i := range coarse {
-		if err := os.Symlink("../"+allParts, filepath.Join(dir, part(i))); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := alike(dir, i, func(path string) error { return os.Symlink("../"+allParts, path) }); err != nil {
 			return err
 		}
 	}
@@ -100,13 +100,32 @@ func fill(dir string, n int) error {
 		}
 	}
 	for i := range n {
-		f, err := os.OpenFile(filepath.Join(dir, part(i)), os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // empty, and looked at by other users' workers
+		err := alike(dir, i, func(path string) error {
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // empty, and looked at by other users' workers
+			if err != nil {
+				return err
+			}
+			return f.Close()
+		})
 		if err != nil {
 			return err
 		}
-		if err := f.Close(); err != nil {
-			return err
+	}
+	return nil
+}
+
+// alike makes a part as another name of the first, which is made ten times as
+// soon as another file like it. Where that is not allowed (the first is another
+// user's, say), make makes it, as it does the first.
+func alike(dir string, i int, make func(path string) error) error {
+	path := filepath.Join(dir, part(i))
+	if i > 0 {
+		if err := os.Link(filepath.Join(dir, part(0)), path); err == nil || errors.Is(err, fs.ErrExist) {
+			return nil
 		}
+	}
+	if err := make(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
 	return nil
 }

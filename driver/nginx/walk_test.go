@@ -3,16 +3,14 @@ package nginx
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
 	"github.com/segue-run/segue/driver/nginx/nginxtest"
-	"github.com/segue-run/segue/edge/edgetest"
+	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )
@@ -86,45 +84,30 @@ func to(t testing.TB, s *nginxtest.Server, p splitParams) (undo func()) {
 	}
 }
 
-// splitting is an NGINX whose configuration has come to use the split, which
-// is at 0 %: as after the first step of a runbook, and the edit after it.
+// splitting is an NGINX that uses the split, which is at 0 %: as after the
+// first step of a runbook, the edit after it, and a start with both.
 func splitting(t testing.TB, p splitParams, options ...nginxtest.Option) *nginxtest.Server {
 	t.Helper()
-	s := nginxtest.Start(t, options...)
+	s := nginxtest.New(t, append(options, nginxtest.Split)...)
 	p.New = 0
-	to(t, s, p)
-	s.Edit(t, nginxtest.Split)
-	reload(t, s)
+	a := actionOf(t, s, p)
+	paths := a.conn.paths(a.p.Name)
+	for path, src := range map[string][]byte{paths.http: a.settings.httpFile(paths.link), paths.server: a.settings.serverFile(paths.link)} {
+		if err := edge.Replace(t.Context(), effect(nil, nil).Mine, path, nil, src); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.point(t.Context(), effect(nil, nil).Mine, a.settings, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.Launch(t)
 	return s
 }
 
-// reload does what an operator does.
-func reload(t testing.TB, s *nginxtest.Server) {
-	t.Helper()
-	m := master{pid: s.PID()}
-	before, err := m.workers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Signal(syscall.SIGHUP)
-	edgetest.Await(t, "new workers", func() error {
-		now, err := m.workers()
-		fresh := 0
-		for pid := range now {
-			if _, old := before[pid]; old {
-				return errors.New("an old worker is there")
-			}
-			fresh++
-		}
-		if fresh == 0 {
-			return fmt.Errorf("no worker: %w", err)
-		}
-		return err
-	})
-}
-
 func TestSplitByFilesWalks(t *testing.T) {
+	t.Parallel()
 	drivertest.Walk(t, drivertest.Subject{
+		Parallel: true,
 		World: func(t testing.TB) drivertest.World {
 			s := splitting(t, params(byFiles, 0))
 			return drivertest.World{
@@ -136,7 +119,9 @@ func TestSplitByFilesWalks(t *testing.T) {
 }
 
 func TestSplitByReloadWalks(t *testing.T) {
+	t.Parallel()
 	drivertest.Walk(t, drivertest.Subject{
+		Parallel: true, Slow: true, // a reload takes NGINX a tenth of a second
 		World: func(t testing.TB) drivertest.World {
 			s := splitting(t, params(byReload, 0))
 			return drivertest.World{
@@ -149,7 +134,9 @@ func TestSplitByReloadWalks(t *testing.T) {
 
 // The first step makes the files, which the configuration needs from then on.
 func TestSplitThatIsNewWalks(t *testing.T) {
+	t.Parallel()
 	drivertest.Walk(t, drivertest.Subject{
+		Parallel: true, Slow: true, // a reload takes NGINX a tenth of a second
 		MayKeep: true,
 		World: func(t testing.TB) drivertest.World {
 			s := nginxtest.Start(t)
@@ -163,7 +150,9 @@ func TestSplitThatIsNewWalks(t *testing.T) {
 }
 
 func TestSplitThatNobodyUsesWalks(t *testing.T) {
+	t.Parallel()
 	drivertest.Walk(t, drivertest.Subject{
+		Parallel: true, Slow: true, // a reload takes NGINX a tenth of a second
 		World: func(t testing.TB) drivertest.World {
 			s := nginxtest.Start(t)
 			return drivertest.World{

@@ -43,6 +43,7 @@ func edit(old, by string) func(*testing.T, *nginxtest.Server, *splitParams) {
 }
 
 func TestWhatIsWrongIsSaidAndNothingChanges(t *testing.T) {
+	t.Parallel()
 	type harm = func(t *testing.T, s *nginxtest.Server, p *splitParams)
 	set := func(f func(p *splitParams)) harm {
 		return func(_ *testing.T, _ *nginxtest.Server, p *splitParams) { f(p) }
@@ -79,6 +80,7 @@ func TestWhatIsWrongIsSaidAndNothingChanges(t *testing.T) {
 		"a name with a brace":             {true, set(func(p *splitParams) { p.Name = "e}" }), "cannot be used in a configuration"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := params(byFiles, 10)
 			var s *nginxtest.Server
 			if c.fresh {
@@ -171,6 +173,7 @@ func notLoaded(t *testing.T, s *nginxtest.Server, p *splitParams) {
 }
 
 func TestAConfigurationThatFailsOnlyWhenLoadedIsPutBack(t *testing.T) {
+	t.Parallel()
 	p := params(byReload, 10)
 	s := splitting(t, p)
 	// nginx -t does not mind a port that is taken; a reload does.
@@ -194,6 +197,7 @@ func TestAConfigurationThatFailsOnlyWhenLoadedIsPutBack(t *testing.T) {
 }
 
 func TestRollbackBringsTrafficBackWhateverHappened(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(*testing.T, *nginxtest.Server, *splitParams){
 		"nothing":                      func(*testing.T, *nginxtest.Server, *splitParams) {},
 		"a broken configuration":       edit("worker_processes 2;", "nonsense on;"),
@@ -206,6 +210,7 @@ func TestRollbackBringsTrafficBackWhateverHappened(t *testing.T) {
 		"a bucket added to the target": bucket,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := params(byFiles, 100)
 			s := splitting(t, p)
 			undo, err := do(t.Context(), actionOf(t, s, p))
@@ -224,6 +229,7 @@ func TestRollbackBringsTrafficBackWhateverHappened(t *testing.T) {
 }
 
 func TestUndoWritesTheFilesWhileNGINXIsAway(t *testing.T) {
+	t.Parallel()
 	p := params(byFiles, 100)
 	s := splitting(t, p)
 	undo, err := do(t.Context(), actionOf(t, s, p))
@@ -241,6 +247,7 @@ func TestUndoWritesTheFilesWhileNGINXIsAway(t *testing.T) {
 }
 
 func TestASplitThatTheConfigurationNeedsStaysAtNothing(t *testing.T) {
+	t.Parallel()
 	p := params(byFiles, 50)
 	s := nginxtest.Start(t)
 	s.Edit(t, nginxtest.Split)

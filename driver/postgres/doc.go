@@ -15,10 +15,13 @@ func Parts() []driver.Part {
 		sqlCheck(),
 		pingCheck(),
 		poolCheck(),
+		sessionsCheck(),
 		backupCheck(),
 		backupAction(),
 		restoreAction(),
 		changeAction(),
+		terminateAction(),
+		settingAction(),
 		irreversibleAction(),
 	}
 }

@@ -150,17 +150,6 @@ func (p *Program) close() {
 	}
 }
 
-// FreePort is one of the loopback that nobody listens on.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // Await asks until the answer is nil, for half a minute at most.
 func Await(t testing.TB, what string, ask func() error) {
 	t.Helper()

@@ -5,7 +5,6 @@ package haproxytest
 import (
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -28,7 +27,7 @@ func Start(t testing.TB, lines func(file string) string) *Server {
 	s := &Server{
 		Program: edgetest.NewProgram(t),
 		Legacy:  edgetest.NewSide(t, "legacy"), New: edgetest.NewSide(t, "new"),
-		Addr: "127.0.0.1:" + strconv.Itoa(edgetest.FreePort(t)),
+		Addr: edgetest.Addr(t),
 	}
 	s.Socket, s.Map = filepath.Join(s.Dir, "admin.sock"), filepath.Join(s.Dir, "split.map")
 	s.Write(t, "split.map", "# shares in hundredths of a percent\nnew 0 \n")

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/segue-run/segue/edge/edgetest"
-	"github.com/segue-run/segue/internal/soak"
 )
 
 // A Server is an NGINX that includes what Segue writes.
@@ -39,20 +37,22 @@ func Replacing(old, by string) Option {
 }
 
 // Start runs one until the test ends. It passes all requests to the old side:
-// its configuration does not use the split yet. Use makes it do so.
-//
-// A start takes its time, and the tests start more than a hundred: they are for
-// make soak.
+// its configuration does not use the split yet. Split makes it do so.
 func Start(t testing.TB, options ...Option) *Server {
 	t.Helper()
-	if !soak.On() {
-		t.Skip("with a real NGINX only with " + soak.Variable)
-	}
+	s := New(t, options...)
+	s.Launch(t)
+	return s
+}
+
+// New writes the configuration of one, which Launch runs.
+func New(t testing.TB, options ...Option) *Server {
+	t.Helper()
 	s := &Server{
 		Program: edgetest.NewProgram(t),
 		Legacy:  edgetest.NewSide(t, "legacy"), New: edgetest.NewSide(t, "new"),
-		Addr:    "127.0.0.1:" + strconv.Itoa(edgetest.FreePort(t)),
-		Control: "127.0.0.1:" + strconv.Itoa(edgetest.FreePort(t)),
+		Addr:    edgetest.Addr(t),
+		Control: edgetest.Addr(t),
 	}
 	s.Config, s.Segue = filepath.Join(s.Dir, "nginx.conf"), filepath.Join(s.Dir, "segue")
 	s.Write(t, "segue/.keep", "")
@@ -91,7 +91,6 @@ http {
 		text = o(text)
 	}
 	s.Write(t, "nginx.conf", text)
-	s.Launch(t)
 	return s
 }
 
