@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -74,6 +75,9 @@ func (l *loop) read(ctx context.Context, name string, health bool, within time.D
 	rd := l.asked(ctx, name, health)
 	if l.r.Secrets != nil {
 		rd.Value, rd.Detail = l.r.Secrets.Redact(rd.Value), l.r.Secrets.Redact(rd.Detail)
+		if rd.Raw = l.r.Secrets.RedactBytes(rd.Raw); !json.Valid(rd.Raw) {
+			rd.Raw = nil // a secret stood where a number was
+		}
 	}
 	rd.Value, rd.Detail = short(rd.Value), short(rd.Detail)
 	// A clock that goes ahead must not make later readings look old.

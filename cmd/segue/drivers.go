@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/segue-run/segue/compare"
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
@@ -30,5 +31,6 @@ func builtIn() *driver.Catalog {
 	c.Add(edge.Parts()...)
 	c.Add(haproxy.Parts()...)
 	c.Add(nginx.Parts()...)
+	c.Add(compare.Parts()...)
 	return c
 }
