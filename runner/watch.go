@@ -62,9 +62,15 @@ func readWithin(every time.Duration) time.Duration {
 	return min(max(every, 2*time.Second), 10*time.Second)
 }
 
-// ownTime is the time that the runbook gives a check for one answer: a suite of
-// tests takes longer than a look at a number.
-func ownTime(def runbook.NamedCheck) time.Duration { return def.Params.Duration("timeout", 0) }
+// ownTime is the time that the runbook gives a check for one answer, or that it
+// takes: a suite of tests takes longer than a look at a number.
+func ownTime(def runbook.NamedCheck) time.Duration {
+	own := def.Params.Duration("timeout", 0)
+	if def.Kind.Takes != nil {
+		own = max(own, def.Kind.Takes(def.Params))
+	}
+	return own
+}
 
 // ownGrace is the time that the runbook gives a check to end when it is asked to.
 func ownGrace(def runbook.NamedCheck) time.Duration { return def.Params.Duration("grace", 0) }

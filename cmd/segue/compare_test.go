@@ -12,7 +12,7 @@ import (
 	"github.com/segue-run/segue/compare/comparetest"
 )
 
-func asked(t *testing.T, args ...string) (stdout, stderr string, code int) {
+func answered(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code = run(t.Context(), args, nil, &out, &errs, hooks{})
@@ -57,7 +57,7 @@ func TestCompareReports(t *testing.T) {
 	dir := t.TempDir()
 	html, md, js := filepath.Join(dir, "r.html"), filepath.Join(dir, "r.md"), filepath.Join(dir, "r.json")
 	file := comparison(t, comparetest.Start(t, 8, fault))
-	out, errs, code := asked(t, "compare", file, "same", "--iterations", "30", "--report", html, "--report", md, "--report", js)
+	out, errs, code := answered(t, "compare", file, "same", "--iterations", "30", "--report", html, "--report", md, "--report", js)
 	if code != codeFailed {
 		t.Fatalf("code %d: %s%s", code, out, errs)
 	}
@@ -83,7 +83,7 @@ func TestCompareReports(t *testing.T) {
 
 func TestCompareOfEqualSystemsIsDone(t *testing.T) {
 	file := comparison(t, comparetest.Start(t, 8, nil))
-	if out, errs, code := asked(t, "compare", file, "--runs", "400"); code != codeDone {
+	if out, errs, code := answered(t, "compare", file, "--runs", "400"); code != codeDone {
 		t.Errorf("code %d: %s%s", code, out, errs)
 	}
 }
@@ -97,7 +97,7 @@ func TestCompareRefuses(t *testing.T) {
 		"write a file that ends in .html, .md or .json":          {file, "--report", "r.pdf"},
 		"runs: that cannot be asked":                             {file, "--runs", "-1"},
 	} {
-		if _, errs, code := asked(t, append([]string{"compare"}, args...)...); code != codeUsage || !strings.Contains(errs, want) {
+		if _, errs, code := answered(t, append([]string{"compare"}, args...)...); code != codeUsage || !strings.Contains(errs, want) {
 			t.Errorf("%v: code %d, %s", args, code, errs)
 		}
 	}

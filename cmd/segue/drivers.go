@@ -14,6 +14,7 @@ import (
 	"github.com/segue-run/segue/driver/prometheus"
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
+	"github.com/segue-run/segue/load"
 )
 
 // builtIn lists the drivers that are built in: a new system is a new folder
@@ -32,5 +33,6 @@ func builtIn() *driver.Catalog {
 	c.Add(haproxy.Parts()...)
 	c.Add(nginx.Parts()...)
 	c.Add(compare.Parts()...)
+	c.Add(load.Parts()...)
 	return c
 }
