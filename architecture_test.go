@@ -47,7 +47,7 @@ var house = map[string][]string{
 	"driver":              {"evidence", "expr", "runbook", "state"},
 	"driver/":             {"driver", "*", "evidence", "expr", "runbook", "secret", "state"},
 	"compare":             {"./", "driver", "evidence", "runbook", "secret"},
-	"edge":                {"./", "driver", "evidence", "runbook", "state"},
+	"edge":                {"./", "compare/", "driver", "evidence", "runbook", "state"},
 	"load":                {"driver", "evidence", "runbook"},
 	"runner":              {"driver", "engine", "evidence", "expr", "journal", "runbook", "secret", "state"},
 	"runner/sim":          {"driver", "engine", "evidence", "journal", "journal/memory", "runbook", "runner", "secret", "state"},

@@ -72,7 +72,7 @@ func newCheck(p params) (*check, error) {
 
 func (c *check) Read(ctx context.Context) evidence.Reading {
 	report, err := c.trial.run(ctx)
-	r := report.Reading(c.meant)
+	r := report.Reading(func(endpoint string) bool { return c.meant[endpoint] })
 	if err != nil {
 		r = evidence.Unsure(err.Error())
 	}

@@ -168,7 +168,7 @@ func BenchmarkPairs(b *testing.B) {
 		stats := &Stats{}
 		r := c.trial.requests[0]
 		for b.Loop() {
-			if err := c.trial.settle(b.Context(), stats, r, r); err != nil {
+			if err := stats.Settle(c.trial.comparer, func() (Pair, error) { return c.trial.pair(b.Context(), r, r) }); err != nil {
 				b.Fatal(err)
 			}
 		}

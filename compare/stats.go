@@ -46,8 +46,10 @@ type fieldKey struct {
 }
 
 const (
+	mostEndpoints = 200 // what comes after is counted as one
+
 	mostFields   = 500 // of an endpoint; more are those of objects whose names are data
-	mostExamples = 3
+	mostExamples = 3   // of a field; of noise one is enough
 )
 
 // Add compares the answers of a pair and counts what differs. again reports that
@@ -72,8 +74,31 @@ func (s *Stats) Add(c *diff.Comparer, p Pair) (again bool) {
 	return s.endpoint(p.Endpoint).add(p, found, noise, s.pairs)
 }
 
+// mostAgain bounds how often one question is asked once more. A difference that
+// is always there is proven by then.
+const mostAgain = 20
+
+// Settle asks a question, and again while that would tell a difference from
+// chance. It ends with the first error of ask.
+func (s *Stats) Settle(c *diff.Comparer, ask func() (Pair, error)) error {
+	for range 1 + mostAgain {
+		p, err := ask()
+		if err != nil {
+			return err
+		}
+		if again := s.Add(c, p); !again {
+			break
+		}
+	}
+	return nil
+}
+
 func (s *Stats) endpoint(name string) *endpoint {
 	e := s.endpoints[name]
+	if e == nil && len(s.endpoints) >= mostEndpoints {
+		name = "others"
+		e = s.endpoints[name]
+	}
 	if e == nil {
 		if s.endpoints == nil {
 			s.endpoints = map[string]*endpoint{}
@@ -151,7 +176,7 @@ func (e *endpoint) add(p Pair, found, noise []diff.Difference, number int64) (ag
 		if !inNew[place{d.Path, d.Kind}] {
 			n.even++
 		}
-		if n.even+n.both == 1 {
+		if len(f.NoiseExamples) == 0 {
 			f.NoiseExamples = example(f.NoiseExamples, p, d, number)
 		}
 	}

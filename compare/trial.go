@@ -54,7 +54,8 @@ func (t *trial) ask(ctx context.Context, stats *Stats, drawn map[string][]string
 					return
 				}
 				r := t.requests[int(i)%len(t.requests)]
-				if err := t.settle(ctx, stats, r, r.filled(drawn, int(i)/len(t.requests))); err != nil {
+				now := r.filled(drawn, int(i)/len(t.requests))
+				if err := stats.Settle(t.comparer, func() (Pair, error) { return t.pair(ctx, r, now) }); err != nil {
 					return
 				}
 				driver.Tell(ctx, driver.Progress{Done: float64(done.Add(1)), Of: float64(all), What: "pairs"})
@@ -62,25 +63,6 @@ func (t *trial) ask(ctx context.Context, stats *Stats, drawn map[string][]string
 		})
 	}
 	workers.Wait()
-}
-
-// mostAgain bounds how often one question is asked once more. A difference that
-// is always there is proven by then.
-const mostAgain = 20
-
-// settle asks a question, and again while that would tell a difference from
-// chance.
-func (t *trial) settle(ctx context.Context, stats *Stats, r, now request) error {
-	for range 1 + mostAgain {
-		p, err := t.pair(ctx, r, now)
-		if err != nil {
-			return err
-		}
-		if again := stats.Add(t.comparer, p); !again {
-			break
-		}
-	}
-	return nil
 }
 
 // pair asks legacy, the new system, and legacy again: what changes meanwhile

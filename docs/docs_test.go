@@ -27,6 +27,7 @@ import (
 	"github.com/segue-run/segue/driver/prometheus"
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
+	"github.com/segue-run/segue/edge/shadow"
 	"github.com/segue-run/segue/load"
 	"github.com/segue-run/segue/runbook"
 )
@@ -35,7 +36,7 @@ import (
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
-		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts())...)
+		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts())...)
 	return c
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/segue-run/segue/driver/prometheus"
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
+	"github.com/segue-run/segue/edge/shadow"
 	"github.com/segue-run/segue/load"
 )
 
@@ -30,6 +31,7 @@ func builtIn() *driver.Catalog {
 	c.Add(files.Parts()...)
 	c.Add(host.Parts()...)
 	c.Add(edge.Parts()...)
+	c.Add(shadow.Parts()...)
 	c.Add(haproxy.Parts()...)
 	c.Add(nginx.Parts()...)
 	c.Add(compare.Parts()...)
