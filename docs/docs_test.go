@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/segue-run/segue/compare"
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
@@ -27,6 +28,8 @@ import (
 	"github.com/segue-run/segue/driver/redis"
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
+	"github.com/segue-run/segue/edge/shadow"
+	"github.com/segue-run/segue/load"
 	"github.com/segue-run/segue/runbook"
 )
 
@@ -34,7 +37,7 @@ import (
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), redis.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
-		edge.Parts(), haproxy.Parts(), nginx.Parts())...)
+		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts())...)
 	return c
 }
 

@@ -23,7 +23,8 @@ type Env func(reference string) (string, error)
 // runbook.Bytes, runbook.Percent, slices and maps of these, any; Via[T] names a
 // connection whose kind provides T. A pointer is
 // a parameter that may be absent: an action owns only fields that are given.
-// An embedded struct's fields are the struct's own.
+// An embedded struct's fields are the struct's own. P may have methods Validate() error
+// and, of a check, Takes() time.Duration: how long one answer takes.
 func kindOf[P any](about About) runbook.Kind {
 	t := reflect.TypeFor[P]()
 	kind := runbook.Kind{
@@ -31,13 +32,25 @@ func kindOf[P any](about About) runbook.Kind {
 		Background: about.Background, Resumable: about.Resumable, Irreversible: about.Irreversible, Approved: about.Approved,
 		Health: about.Health,
 	}
+	unresolved := func(raw runbook.Params) (P, error) {
+		return decode[P](raw, func(ref string) (string, error) { return "${" + ref + "}", nil }, nil)
+	}
 	if _, ok := any(*new(P)).(interface{ Validate() error }); ok {
 		kind.Validate = func(raw runbook.Params) error {
-			p, err := decode[P](raw, func(ref string) (string, error) { return "${" + ref + "}", nil }, nil)
+			p, err := unresolved(raw)
 			if err != nil {
 				return err
 			}
 			return any(p).(interface{ Validate() error }).Validate()
+		}
+	}
+	if _, ok := any(*new(P)).(interface{ Takes() time.Duration }); ok {
+		kind.Takes = func(raw runbook.Params) time.Duration {
+			p, err := unresolved(raw)
+			if err != nil {
+				return 0
+			}
+			return any(p).(interface{ Takes() time.Duration }).Takes()
 		}
 	}
 	return kind

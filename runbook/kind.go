@@ -31,6 +31,9 @@ type Kind struct {
 	// ("closed and subjects exclude each other"). It needs no live system.
 	// Its errors may be *FieldError, to point at a parameter. May be nil.
 	Validate func(Params) error `json:"-"`
+	// Takes is how long one answer of a check takes by its parameters, which are
+	// valid; nil where they do not say it.
+	Takes func(Params) time.Duration `json:"-"`
 
 	Background   bool // keeps working after apply
 	Resumable    bool // can continue from a cursor

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -61,9 +62,15 @@ func readWithin(every time.Duration) time.Duration {
 	return min(max(every, 2*time.Second), 10*time.Second)
 }
 
-// ownTime is the time that the runbook gives a check for one answer: a suite of
-// tests takes longer than a look at a number.
-func ownTime(def runbook.NamedCheck) time.Duration { return def.Params.Duration("timeout", 0) }
+// ownTime is the time that the runbook gives a check for one answer, or that it
+// takes: a suite of tests takes longer than a look at a number.
+func ownTime(def runbook.NamedCheck) time.Duration {
+	own := def.Params.Duration("timeout", 0)
+	if def.Kind.Takes != nil {
+		own = max(own, def.Kind.Takes(def.Params))
+	}
+	return own
+}
 
 // ownGrace is the time that the runbook gives a check to end when it is asked to.
 func ownGrace(def runbook.NamedCheck) time.Duration { return def.Params.Duration("grace", 0) }
@@ -74,6 +81,9 @@ func (l *loop) read(ctx context.Context, name string, health bool, within time.D
 	rd := l.asked(ctx, name, health)
 	if l.r.Secrets != nil {
 		rd.Value, rd.Detail = l.r.Secrets.Redact(rd.Value), l.r.Secrets.Redact(rd.Detail)
+		if rd.Raw = l.r.Secrets.RedactBytes(rd.Raw); !json.Valid(rd.Raw) {
+			rd.Raw = nil // a secret stood where a number was
+		}
 	}
 	rd.Value, rd.Detail = short(rd.Value), short(rd.Detail)
 	// A clock that goes ahead must not make later readings look old.

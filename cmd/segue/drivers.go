@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/segue-run/segue/compare"
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
@@ -14,6 +15,8 @@ import (
 	"github.com/segue-run/segue/driver/redis"
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
+	"github.com/segue-run/segue/edge/shadow"
+	"github.com/segue-run/segue/load"
 )
 
 // builtIn lists the drivers that are built in: a new system is a new folder
@@ -30,7 +33,10 @@ func builtIn() *driver.Catalog {
 	c.Add(files.Parts()...)
 	c.Add(host.Parts()...)
 	c.Add(edge.Parts()...)
+	c.Add(shadow.Parts()...)
 	c.Add(haproxy.Parts()...)
 	c.Add(nginx.Parts()...)
+	c.Add(compare.Parts()...)
+	c.Add(load.Parts()...)
 	return c
 }

@@ -31,6 +31,7 @@ of its own, so that it outlives a run.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.To, "to", "", "the system to replay to, `http://host:port`")
+	f.StringVar(&o.Live, "live", "", "the system that serves the clients, `http://host:port`: shadow.compare may ask it what is replayed, and compare")
 	f.StringVar(&listen, "listen", "127.0.0.1:8998", "where copies come in: an `ADDRESS` of the loopback")
 	f.StringVar(&status, "status", "127.0.0.1:8997", "serve /metrics and /status here, an `ADDRESS`")
 	f.IntVar(&o.Queue, "queue", 1000, "how many copies wait at most")
@@ -44,7 +45,7 @@ of its own, so that it outlives a run.`,
 func (a *app) serveTee(ctx context.Context, listen, status string, o tee.Options) error {
 	t, err := tee.New(o)
 	if err != nil {
-		return usage(fmt.Errorf("--to: %w", err))
+		return usage(fmt.Errorf("--to, --live: %w", err))
 	}
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
@@ -52,6 +53,7 @@ func (a *app) serveTee(ctx context.Context, listen, status string, o tee.Options
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", t.Metrics)
+	mux.HandleFunc("/compare", t.ServeComparison)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(t.Counts())

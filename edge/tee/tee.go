@@ -23,6 +23,7 @@ import (
 // Options are how a Tee works. Zero values stand for the defaults.
 type Options struct {
 	To      string        // http://host:port of the system that is shadowed to
+	Live    string        // of the one whose clients are shadowed; "" where nothing is compared with it
 	Queue   int           // how many copies wait at most; 1000
 	Workers int           // how many are replayed at a time; 8
 	Body    int64         // how large a body may be; 1 MiB
@@ -51,17 +52,26 @@ func (c Counts) Dropped() int64 { return c.Full + c.Large + c.Refused + c.Left }
 type Tee struct {
 	o      Options
 	to     *url.URL
+	live   *url.URL // nil: nothing is compared
 	queue  chan *http.Request
 	client *http.Client
+
+	comparing atomic.Pointer[comparing] // nil: nothing is compared now
 
 	in, replayed, failed, full, large, refused, left, errors5x atomic.Int64
 }
 
 // New makes one that replays nothing before Run.
 func New(o Options) (*Tee, error) {
-	to, err := url.Parse(o.To)
-	if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" || strings.Trim(to.Path, "/") != "" {
+	to, err := systemOf(o.To)
+	if err != nil {
 		return nil, fmt.Errorf("tee: %q is nothing to replay to: write http://host:port", o.To)
+	}
+	var live *url.URL
+	if o.Live != "" {
+		if live, err = systemOf(o.Live); err != nil {
+			return nil, fmt.Errorf("tee: %q is nothing to compare with: write http://host:port", o.Live)
+		}
 	}
 	if o.Queue <= 0 {
 		o.Queue = 1000
@@ -77,10 +87,18 @@ func New(o Options) (*Tee, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.Proxy = o.Workers, nil
-	return &Tee{o: o, to: to, queue: make(chan *http.Request, o.Queue), client: &http.Client{
+	return &Tee{o: o, to: to, live: live, queue: make(chan *http.Request, o.Queue), client: &http.Client{
 		Transport: transport, Timeout: o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+func systemOf(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
+		return nil, errors.New("that is no system that speaks HTTP")
+	}
+	return u, nil
 }
 
 // hopByHop are of a connection and not of a request.
@@ -147,6 +165,11 @@ func (t *Tee) Run(ctx context.Context) {
 }
 
 func (t *Tee) replay(ctx context.Context, r *http.Request) {
+	if c := t.comparing.Load(); c != nil && c.takes(r) {
+		defer c.end()
+		t.compare(ctx, c, r)
+		return
+	}
 	resp, err := t.client.Do(r.WithContext(ctx)) //nolint:gosec // where it goes is what the tee is told
 	if err != nil {
 		t.failed.Add(1)
@@ -184,5 +207,6 @@ func (t *Tee) Metrics(w http.ResponseWriter, _ *http.Request) {
 	}
 	fmt.Fprintf(w, "# TYPE segue_tee_copies_in_total counter\nsegue_tee_copies_in_total %d\n", c.In)
 	fmt.Fprintf(w, "# TYPE segue_tee_errors_5xx_total counter\nsegue_tee_errors_5xx_total %d\n", c.Errors5x)
+	t.comparedMetrics(w)
 	fmt.Fprintf(w, "# TYPE segue_tee_waiting gauge\nsegue_tee_waiting %d\n", c.Waiting)
 }
