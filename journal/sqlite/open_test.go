@@ -62,6 +62,21 @@ func TestManyMayOpenAMissingJournalAtOnce(t *testing.T) {
 	}
 }
 
+func TestAStateDirectoryMayBeRelative(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s, err := Open(t.Context(), "st")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCreate(t, s, "r", 1)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if runs, err := mustOpen(t, "st").Runs(t.Context(), time.Now()); err != nil || len(runs) != 1 {
+		t.Errorf("%d runs, %v", len(runs), err)
+	}
+}
+
 func TestTheJournalIsDurable(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	got := map[string]string{}

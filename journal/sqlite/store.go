@@ -52,6 +52,10 @@ type Store struct {
 // missing. A damaged file is refused with *journal.CorruptError, one from the
 // future with journal.ErrNewer; neither is changed.
 func Open(ctx context.Context, dir string) (*Store, error) {
+	dir, err := filepath.Abs(dir) // an URL has no other paths
+	if err != nil {
+		return nil, err
+	}
 	if err := create(ctx, dir); err != nil {
 		return nil, err
 	}
