@@ -155,21 +155,21 @@ func (a *split) unload(ctx context.Context, mine func() error) error {
 	if err != nil {
 		return err
 	}
+	said := a.conn.complaints()
 	if err := mine(); err != nil {
 		return err
 	}
 	if err := m.hangUp(); err != nil {
 		return fmt.Errorf("%s: reload: %w", a.conn, err)
 	}
-	if err := a.gone(ctx); err != nil {
+	if err := a.gone(ctx, said); err != nil {
 		return err
 	}
 	return m.oldEnd(ctx, before, a.p.oldWorkers())
 }
 
 // gone waits until NGINX answers for the split no more.
-func (a *split) gone(ctx context.Context) error {
-	said := a.conn.complaints()
+func (a *split) gone(ctx context.Context, said func() string) error {
 	until := time.Now().Add(serveFor)
 	for {
 		_, err := a.conn.ask(ctx, a.p.Name, "")
