@@ -136,7 +136,10 @@ func TestFromFaultToVerifiedRollback(t *testing.T) {
 		},
 		"the source hangs": func(_ http.ResponseWriter, r *http.Request, _ time.Duration) { <-r.Context().Done() },
 	} {
-		t.Run(name, func(t *testing.T) { newMigration(t, what).putBack("", "", "", "errors") })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			newMigration(t, what).putBack("", "", "", "errors")
+		})
 	}
 }
 
@@ -144,6 +147,7 @@ func TestFromFaultToVerifiedRollback(t *testing.T) {
 // their fault, those of the silent ones tell that they see nothing, the gate
 // stays shut, and the rollback waits for none of them.
 func TestASourceThatHangsHoldsUpNobody(t *testing.T) {
+	t.Parallel()
 	m := newMigration(t, fiveInAHundred)
 	m.f.after = 28 // the others are to be heard of first
 	over := make(chan struct{})

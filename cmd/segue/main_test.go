@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,6 +40,11 @@ func TestMain(m *testing.M) {
 		code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, hooks{boundary: boundary()})
 		stop()
 		os.Exit(code)
+	}
+	flag.Parse()
+	// Those that may run side by side mostly wait.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
 	}
 	os.Exit(withServers(m))
 }
