@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -219,5 +220,20 @@ phases:
 	ctx := driver.WithProgress(t.Context(), func(driver.Progress) { told.Add(1) })
 	if r := made.Checks["bears"].Read(ctx); r.Verdict != evidence.Pass || posts.Load() != 20 {
 		t.Errorf("%+v, %d posts", r, posts.Load())
+	}
+}
+
+// BenchmarkGenerator is how late this machine is at a rate, a second at a time.
+func BenchmarkGenerator(b *testing.B) {
+	for _, rps := range []int{1000, 5000} {
+		b.Run(strconv.Itoa(rps), func(b *testing.B) {
+			on, url := under(b, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			for b.Loop() {
+				_, result := read(b, on, params{Target: url, Paths: []string{"/"}, RPS: rps, Duration: time.Second})
+				b.ReportMetric(result.Late, "late_p99_ms")
+				b.ReportMetric(result.P99, "p99_ms")
+				b.ReportMetric(float64(result.Due), "due/op")
+			}
+		})
 	}
 }

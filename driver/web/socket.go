@@ -22,6 +22,7 @@ type socket struct {
 	beat chan struct{} // something came
 	met  chan struct{} // a message came that is as expected
 	gone chan error    // the server has closed it
+	stop func()        // ends listening, and with it the connection; nil before
 
 	mu     sync.Mutex
 	other  string // the last message that is not as expected
@@ -69,24 +70,26 @@ func tell(what chan<- struct{}) {
 	}
 }
 
-// close says goodbye, if the server listens.
+// close says goodbye, and waits a little for the server's.
 func (s *socket) close() {
-	done := make(chan struct{})
-	go func() { _ = s.conn.Close(websocket.StatusNormalClosure, ""); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(time.Second):
+	if s.stop == nil {
 		_ = s.conn.CloseNow()
+		return
 	}
+	defer time.AfterFunc(goodbye, s.stop).Stop()
+	_ = s.conn.Close(websocket.StatusNormalClosure, "")
+	s.stop()
 }
+
+const goodbye = time.Second
 
 // watch sends what is to be sent, and waits for the answer to a ping, for a
 // heartbeat and for the message that is expected.
 func (s *socket) watch(ctx context.Context) evidence.Reading {
 	p := s.c.p
-	reading, stop := context.WithCancel(ctx)
-	defer stop()
-	go s.listen(reading)
+	listening, stop := context.WithCancel(ctx)
+	s.stop = stop
+	go s.listen(listening)
 	if p.Send != "" {
 		if err := s.conn.Write(ctx, websocket.MessageText, []byte(p.Send)); err != nil && ctx.Err() == nil {
 			return evidence.Failed("", "", "it takes no message: "+err.Error())
@@ -94,7 +97,7 @@ func (s *socket) watch(ctx context.Context) evidence.Reading {
 	}
 	ponged := make(chan error, 1)
 	go func() {
-		within, cancel := context.WithTimeout(reading, p.Timeout)
+		within, cancel := context.WithTimeout(ctx, p.Timeout)
 		defer cancel()
 		ponged <- s.conn.Ping(within)
 	}()
@@ -102,7 +105,7 @@ func (s *socket) watch(ctx context.Context) evidence.Reading {
 	for pong, beat, message := false, p.Heartbeat == 0, p.Expect == ""; !pong || !beat || !message; {
 		select {
 		case err := <-ponged:
-			if err != nil && reading.Err() == nil {
+			if err != nil && ctx.Err() == nil {
 				return evidence.Failed("", "", s.lost(fmt.Sprintf("a ping is not answered within %s", p.Timeout)))
 			}
 			pong = true

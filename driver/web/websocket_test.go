@@ -153,6 +153,20 @@ func TestWebsocketCountsThoseOpenAtATime(t *testing.T) {
 	}
 }
 
+func TestWebsocketSaysGoodbye(t *testing.T) {
+	closed := make(chan websocket.StatusCode, 1)
+	url := sockets(t, func(ctx context.Context, c *websocket.Conn) {
+		_, _, err := c.Read(ctx)
+		closed <- websocket.CloseStatus(err)
+	})
+	if r := readSockets(t, t.Context(), websocketParams{URL: url}); r.Verdict != evidence.Pass {
+		t.Fatalf("%+v", r)
+	}
+	if status := <-closed; status != websocket.StatusNormalClosure {
+		t.Errorf("it was closed with %v", status)
+	}
+}
+
 func TestWebsocketDoesNotKnowWithoutTimeEnough(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
