@@ -23,9 +23,10 @@ setup: ## install what is missing on this Debian machine; needs no network once 
 	script/setup
 
 .PHONY: build
-build: setup ## build segue, athlete-ally (two releases), nats-server and process-compose into bin/
+build: setup ## build segue, athlete-ally (two releases), lekiwi, nats-server and process-compose into bin/
 	$(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)' -o bin/segue ./cmd/segue
 	$(GO) build $(BUILDFLAGS) -o bin/athlete-ally ./examples/athlete-ally
+	$(GO) build $(BUILDFLAGS) -o bin/lekiwi ./examples/lekiwi
 	$(GO) build $(BUILDFLAGS) -ldflags '-X main.release=phase2-migration' -o bin/athlete-ally-phase2 ./examples/athlete-ally
 
 .PHONY: demo

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"time"
 
 	"github.com/segue-run/segue/examples/lekiwi/robot"
@@ -24,9 +25,8 @@ type Heartbeat struct {
 
 // Accepted answers one heartbeat.
 type Accepted struct {
-	Status    string `json:"status"` // StatusOK
-	ID        string `json:"id"`     // of the robot
-	Duplicate bool   `json:"duplicate,omitempty"`
+	Status string `json:"status"` // StatusOK
+	ID     string `json:"id"`     // of the robot
 	// Durable says that a crash cannot lose it. The legacy system never says so.
 	Durable bool `json:"durable"`
 }
@@ -100,6 +100,16 @@ type Rejected struct {
 	Error string `json:"error"`
 }
 
+// Reject says that an item cannot be taken, and which field of it if err is an
+// *robot.InvalidError.
+func Reject(index int, err error) Rejected {
+	var bad *robot.InvalidError
+	if errors.As(err, &bad) {
+		return Rejected{Index: index, Field: bad.Field, Error: bad.Why}
+	}
+	return Rejected{Index: index, Error: err.Error()}
+}
+
 // V2Robot is a robot as the new system shows it.
 type V2Robot struct {
 	robot.Robot
@@ -112,6 +122,13 @@ type V2Robots struct {
 	Total  int       `json:"total"`
 	// Next is the next page's `after`, "" on the last one.
 	Next string `json:"next,omitempty"`
+}
+
+// RobotPage is one page of the state-manager's, by id.
+type RobotPage struct {
+	Robots []robot.Robot `json:"robots"`
+	Total  int           `json:"total"`
+	Next   string        `json:"next,omitempty"`
 }
 
 // Heartbeats are several at once.
@@ -157,6 +174,17 @@ type Discovered struct {
 	Type   robot.Type    `json:"type,omitempty"`
 	Robot  *robot.Record `json:"robot,omitempty"`
 	Took   float64       `json:"took_ms"`
+}
+
+// CountCheck compares how many robots the two systems have.
+type CountCheck struct {
+	Legacy *Count `json:"legacy"` // nil when the legacy system did not say
+	New    Count  `json:"new"`
+	// Difference is new less legacy; Match that it is 0, for each type too. Both
+	// are nil when the legacy system did not say.
+	Difference *int   `json:"difference"`
+	Match      *bool  `json:"match"`
+	Error      string `json:"error,omitempty"`
 }
 
 // SyncStatus is what was brought over from the legacy system.

@@ -16,8 +16,8 @@
 //
 // Over WebSocket: GET /ws, then a Message of type heartbeat for each, numbered
 // by the client in n from 1. The answer is a Message of type ack with the
-// highest n up to which all are kept, or of type error with the n of one that
-// never will be. A server that cannot keep them closes with status 1013, one
+// highest n up to which all are kept but those that were answered by a Message
+// of type error with their n: they never will be. A server that cannot keep them closes with status 1013, one
 // that ends with 1001, after it has acked what it kept: whoever is not acked
 // connects again and sends again.
 //

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Reported is a robot's status in the words of the legacy system.
@@ -36,10 +34,10 @@ type Record struct {
 	Status  Reported `json:"status"`
 	Version string   `json:"version,omitempty"`
 	// LastSeen is by the robot's own clock; zero where it does not say.
-	LastSeen      Time            `json:"last_seen,omitzero"`
-	Teleoperation bool            `json:"teleoperation"`
-	SSHPort       int             `json:"ssh_port,omitempty"`
-	Metadata      json.RawMessage `json:"metadata,omitempty"`
+	LastSeen      Time     `json:"last_seen,omitzero"`
+	Teleoperation bool     `json:"teleoperation"`
+	SSHPort       int      `json:"ssh_port,omitempty"`
+	Metadata      Metadata `json:"metadata,omitempty"`
 }
 
 // Limits of a record.
@@ -116,51 +114,7 @@ func (r *Record) Normalize() error {
 	}
 	r.Status = ParseReported(string(r.Status))
 	r.LastSeen = At(r.LastSeen.Time)
-	return r.normalizeMetadata()
-}
-
-func (r *Record) normalizeMetadata() error {
-	if len(r.Metadata) == 0 {
-		return nil
-	}
-	if !utf8.Valid(r.Metadata) {
-		return invalid("metadata", "is not UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(r.Metadata))
-	dec.UseNumber() // 9007199254740993 stays what it is
-	var v map[string]any
-	if err := dec.Decode(&v); err != nil {
-		return invalid("metadata", "must be an object: %v", err)
-	}
-	r.Metadata = nil
-	if v == nil {
-		return nil
-	}
-	if hasNUL(v) {
-		return invalid("metadata", "holds a NUL character, which nothing can store")
-	}
-	raw, err := json.Marshal(v) // an unpaired surrogate is U+FFFD from here on
-	if err != nil {
-		return invalid("metadata", "must be an object: %v", err)
-	}
-	r.Metadata = raw
-	return nil
-}
-
-func hasNUL(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return strings.ContainsRune(v, 0)
-	case []any:
-		return slices.ContainsFunc(v, hasNUL)
-	case map[string]any:
-		for key, value := range v {
-			if hasNUL(key) || hasNUL(value) {
-				return true
-			}
-		}
-	}
-	return false
+	return r.Metadata.normalize()
 }
 
 // ParseReported takes what a robot says its status is.

@@ -1,7 +1,6 @@
 package robot
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 )
@@ -45,12 +44,12 @@ type Robot struct {
 	Status Status `json:"status"`
 	// Reported and SaidType are the robot's own words, from which Status and
 	// Type follow; clients of the legacy system get them back.
-	Reported      Reported        `json:"reported_status"`
-	SaidType      string          `json:"reported_type,omitempty"`
-	Version       string          `json:"version,omitempty"`
-	Teleoperation bool            `json:"teleoperation"`
-	SSHPort       int             `json:"ssh_port,omitempty"`
-	Metadata      json.RawMessage `json:"metadata,omitempty"`
+	Reported      Reported `json:"reported_status"`
+	SaidType      string   `json:"reported_type,omitempty"`
+	Version       string   `json:"version,omitempty"`
+	Teleoperation bool     `json:"teleoperation"`
+	SSHPort       int      `json:"ssh_port,omitempty"`
+	Metadata      Metadata `json:"metadata,omitempty"`
 
 	Lifecycle Lifecycle `json:"lifecycle"`
 	// Failures in a row; anything heard of the robot makes them 0.
