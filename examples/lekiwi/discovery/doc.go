@@ -9,6 +9,8 @@
 // It has the legacy system's paths and answers in its words, so that a client
 // need not know on which side of the edge it is. It keeps nothing but a copy of
 // the list of robots, at most two seconds old; one robot is always asked for.
+// Its /ws tells of changes as the websocket-monitor's does, for an edge that
+// splits all paths alike.
 //
 // # Finding robots
 //
@@ -17,5 +19,6 @@
 // state-manager's changes; without it, by a sweep every 30 s. A sweep also asks
 // those robots that have been silent for a minute, many at a time, and notes the
 // silence of five. Several instances take a robot on once: the one whose event
-// was the first does the asking.
+// was the first does the asking. (With persistent_state off nobody knows yet
+// which was the first, and each asks.)
 package discovery

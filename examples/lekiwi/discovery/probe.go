@@ -47,11 +47,11 @@ func (p *prober) ask(ctx context.Context, ip string) (rec robot.Record, err erro
 	defer func() { p.probes.WithLabelValues(result).Inc() }()
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.ProbeTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.ReplaceAll(p.cfg.RobotURL, "{ip}", url.PathEscape(ip)), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.ReplaceAll(p.cfg.RobotURL, "{ip}", url.PathEscape(ip)), nil) //nolint:gosec // where robots are is the operator's to say
 	if err != nil {
 		return rec, fmt.Errorf("ask the robot at %s: %w", ip, err)
 	}
-	resp, err := p.client.Do(req)
+	resp, err := p.client.Do(req) //nolint:gosec // as above
 	if err != nil {
 		return rec, fmt.Errorf("ask the robot at %s: %w", ip, err)
 	}
@@ -107,11 +107,13 @@ func (p *prober) takeOn(ctx context.Context, r robot.Robot) error {
 	return p.probe(ctx, r)
 }
 
-// follow takes robots on as they appear, while the flag is on.
-func (p *prober) follow(ctx context.Context) {
+// follow tells of changes, and takes robots on as they appear while the flag is
+// on.
+func (p *prober) follow(ctx context.Context, tell func([]api.Change)) {
 	var group errgroup.Group
 	group.SetLimit(parallel)
 	p.state.Follow(ctx, p.log, func(changes []api.Change) {
+		tell(changes)
 		for _, c := range changes {
 			if c.Robot == nil || c.Robot.Lifecycle != robot.Discovered || !p.events() {
 				continue

@@ -39,7 +39,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	s := &server{cfg: cfg, log: log, flags: flags, state: state, intake: intake.New(state, log), lists: &lists{state: state}}
 	s.prober = newProber(cfg, state, log, func() bool { return flags.Flag(rollout.EventDrivenDiscovery) })
-	sockets := &socket.Server{Take: s.intake.Take, Log: log}
+	hub := &socket.Hub{}
+	sockets := &socket.Server{Take: s.intake.Take, Hub: hub, Log: log}
 
 	// The intake goes on until the last request and socket were answered.
 	taking, taken := context.WithCancel(context.WithoutCancel(ctx))
@@ -48,7 +49,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	take.Go(func() { s.intake.Run(taking) })
 	work.Go(func() { flags.Watch(ctx, log, nil) })
 	work.Go(func() { sockets.Run(ctx) })
-	work.Go(func() { s.prober.follow(ctx) })
+	work.Go(func() { s.prober.follow(ctx, func(c []api.Change) { hub.Tell(c, false) }) })
 	work.Go(func() { s.prober.sweepAll(ctx) })
 	log.Info("discovery-service serves", "addr", cfg.Addr, "version", cfg.Release, "flags", flags.Config().On)
 	err = service.Serve(ctx, cfg.Addr, s.pages(sockets))

@@ -121,7 +121,7 @@ func addServices(to map[string]process, l layout, p ports, env Env, opt Options)
 	add := func(service string, i int, vars ...string) {
 		name := Instance(service, i)
 		proc := newProcess(l, name, service, syscall.SIGTERM, l.bin(binApp), service)
-		proc.Environment = append(vars, "MIGRATION_CONFIG="+env.MigrationConfig)
+		proc.Environment = append([]string{"MIGRATION_CONFIG=" + env.MigrationConfig}, vars...)
 		if opt.Release != "" {
 			proc.Environment = append(proc.Environment, "RELEASE="+opt.Release)
 		}

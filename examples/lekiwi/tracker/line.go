@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -60,16 +59,14 @@ func parse(line []byte) (r request, ok bool, err error) {
 	return r, true, nil
 }
 
-// robotOf finds the robot in a path.
+// robotOf finds the robot in a path, which NGINX has unescaped.
 func robotOf(path string) string {
 	for _, prefix := range []string{"/robots/", "/api/v2/robots/"} {
 		id, ok := strings.CutPrefix(path, prefix)
 		if !ok || id == "count" || strings.Contains(id, "/") {
 			continue
 		}
-		if whole, err := url.PathUnescape(id); err == nil {
-			return whole
-		}
+		return id
 	}
 	return ""
 }

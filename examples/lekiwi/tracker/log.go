@@ -82,28 +82,37 @@ func (l *edgeLog) read(ctx context.Context) error {
 	return nil
 }
 
-// open goes on where the file was left, if it is the same one.
+// open goes on where the log was left. If it was turned meanwhile, what is left
+// in the old file, which logrotate calls .1, comes first.
 func (l *edgeLog) open(ctx context.Context) error {
-	file, err := os.Open(l.path)
-	if err != nil {
+	var inode, at int64
+	err := l.pool.QueryRow(ctx, "SELECT inode, bytes FROM tracking_position WHERE file = $1", l.path).Scan(&inode, &at)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("edge log: %w", err)
 	}
-	inode, size, err := identify(file)
-	if err == nil {
-		var was, at int64
-		err = l.pool.QueryRow(ctx, "SELECT inode, bytes FROM tracking_position WHERE file = $1", l.path).Scan(&was, &at)
+	for _, path := range []string{l.path + ".1", l.path} {
+		file, err := os.Open(path)
+		if err != nil && path != l.path {
+			continue // it was not turned, or long ago
+		}
+		if err != nil {
+			return fmt.Errorf("edge log: %w", err)
+		}
+		is, size, err := identify(file)
+		if err != nil {
+			return errors.Join(err, file.Close())
+		}
+		same := is == uint64(inode) //nolint:gosec // as it was written
 		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			at, err = 0, nil
-		case err == nil && (uint64(was) != inode || at > size): //nolint:gosec // as it was written
+		case path != l.path && (!same || size <= at):
+			_ = file.Close() // it was only looked at
+			continue
+		case !same || at > size:
 			at = 0 // another file, or emptied
 		}
-		l.at = at
+		l.file, l.inode, l.at = file, is, at
+		return nil
 	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("edge log: %w", err), file.Close())
-	}
-	l.file, l.inode = file, inode
 	return nil
 }
 
