@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	maxBatch = 2000
+	maxBatch = api.MaxBatch
 	maxQueue = 50_000
 	// patience is how long one waits for a state-manager.
 	patience   = 3 * time.Second

@@ -14,7 +14,7 @@ import (
 
 const (
 	// maxBatch bounds a transaction, maxQueue what waits for one, in events.
-	maxBatch = 2000
+	maxBatch = 5000
 	maxQueue = 50_000
 	// retryEvery is how often what was answered already is tried again while
 	// the database is away, and flushTime how long at the end.
