@@ -23,9 +23,10 @@ setup: ## install what is missing on this Debian machine; needs no network once 
 	script/setup
 
 .PHONY: build
-build: setup ## build segue, athlete-ally (two releases), nats-server and process-compose into bin/
+build: setup ## build segue, athlete-ally (two releases), lekiwi, nats-server and process-compose into bin/
 	$(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)' -o bin/segue ./cmd/segue
 	$(GO) build $(BUILDFLAGS) -o bin/athlete-ally ./examples/athlete-ally
+	$(GO) build $(BUILDFLAGS) -o bin/lekiwi ./examples/lekiwi
 	$(GO) build $(BUILDFLAGS) -ldflags '-X main.release=phase2-migration' -o bin/athlete-ally-phase2 ./examples/athlete-ally
 
 .PHONY: demo
@@ -85,6 +86,14 @@ bench-edge: setup ## how soon NGINX and HAProxy serve a new share, what fails me
 	SEGUE_EDGE_BENCH=$(CURDIR)/dist/edge.json $(GO) test ./edge/e2e -run '^TestBenchEdge$$' -count 1 -timeout 20m
 	@$(GO) run ./script/lastline edge dist/edge.json nginx_actuation_ratio=%.3f nginx_failed_requests=%.0f \
 		haproxy_failed_requests=%.0f shadow_p99_ratio=%.3f
+
+.PHONY: bench-lekiwi
+bench-lekiwi: build ## Lekiwi's legacy and new system at one load, 10,000 watchers, 10,000 heartbeats a second, crashes: about 5 minutes
+	mkdir -p dist
+	rm -f dist/lekiwi.json
+	SEGUE_LEKIWI_BENCH=$(CURDIR)/dist/lekiwi.json $(GO) test ./examples/lekiwi/e2e -run '^TestBenchLekiwi$$' -count 1 -timeout 20m -v
+	@$(GO) run ./script/lastline lekiwi dist/lekiwi.json p99_ms=%.1f ws_connections=%.0f fanout_p99_ms=%.1f \
+		heartbeats_per_s=%.0f speedup_vs_legacy=%.2f
 
 .PHONY: clean
 clean: ## remove what was built

@@ -1,0 +1,53 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+)
+
+// Processes lists what runs.
+func (s *System) Processes(ctx context.Context) ([]Process, error) { return s.compose.list(ctx) }
+
+// StopProcess ends a process in good order and keeps it down. It returns when
+// the process is gone, and is content when it was.
+func (s *System) StopProcess(ctx context.Context, name string) error {
+	if err := s.compose.stop(ctx, name); err != nil {
+		return fmt.Errorf("stop %s: %w", name, err)
+	}
+	return s.awaitProcess(ctx, name, false)
+}
+
+// StartProcess starts a process that was stopped. It returns when the process
+// runs, which is before it is healthy.
+func (s *System) StartProcess(ctx context.Context, name string) error {
+	if err := s.compose.start(ctx, name); err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	return s.awaitProcess(ctx, name, true)
+}
+
+// KillProcess is kill -9; process-compose starts it again a second later.
+func (s *System) KillProcess(ctx context.Context, name string) error {
+	p, err := s.compose.get(ctx, name)
+	if err != nil {
+		return fmt.Errorf("kill %s: %w", name, err)
+	}
+	if !p.IsRunning {
+		return fmt.Errorf("kill %s: it is not running", name)
+	}
+	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill %s: %w", name, err)
+	}
+	return nil
+}
+
+func (s *System) awaitProcess(ctx context.Context, name string, running bool) error {
+	return await(ctx, name, func(ctx context.Context) error {
+		p, err := s.compose.get(ctx, name)
+		if err == nil && p.IsRunning != running {
+			err = fmt.Errorf("its status is %s", p.Status)
+		}
+		return err
+	})
+}

@@ -1,0 +1,128 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// System is one that is up.
+type System struct {
+	Dir string
+	Env Env
+
+	layout  layout
+	compose compose
+}
+
+// startTime bounds Start when its context does not.
+const startTime = 90 * time.Second
+
+// Start brings a system up and returns when all of it is healthy. What it
+// started is gone again when it returns an error.
+func Start(ctx context.Context, opt Options) (sys *System, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	id, err := unprivileged()
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLayout(opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, Down(context.WithoutCancel(ctx), string(l)))
+		}
+	}()
+	p, s, err := prepare(ctx, l, id, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := launch(l, id); err != nil {
+		return nil, err
+	}
+	if err := provisionPostgres(ctx, p, s); err != nil {
+		return nil, withLogs(l, err)
+	}
+	env := s.env(l, p)
+	if err := env.write(l.envFile()); err != nil {
+		return nil, err
+	}
+	sys = &System{Dir: string(l), Env: env, layout: l, compose: newCompose(l.socket())}
+	if err := sys.AwaitHealthy(ctx); err != nil {
+		return nil, withLogs(l, err)
+	}
+	return sys, nil
+}
+
+// Open finds a system that is up.
+func Open(dir string) (*System, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
+	l := layout(dir)
+	env, err := readEnv(l.envFile())
+	if err != nil {
+		return nil, fmt.Errorf("no system in %s (lekiwi up --dir %s): %w", dir, dir, err)
+	}
+	return &System{Dir: dir, Env: env, layout: l, compose: newCompose(l.socket())}, nil
+}
+
+// Stop takes the system down.
+func (s *System) Stop(ctx context.Context) error { return Down(ctx, s.Dir) }
+
+// prepare writes everything that is there before the first process.
+func prepare(ctx context.Context, l layout, id *identity, opt Options) (ports, secrets, error) {
+	fail := func(err error) (ports, secrets, error) { return ports{}, secrets{}, err }
+	if err := install(l, opt.Bin); err != nil {
+		return fail(err)
+	}
+	at, err := findPrograms()
+	if err != nil {
+		return fail(err)
+	}
+	p, err := choosePorts(opt)
+	if err != nil {
+		return fail(err)
+	}
+	s := newSecrets()
+	for _, write := range []func() error{
+		func() error { return writeMigrationConfig(l, p) },
+		func() error { return writeRedis(l, p, s) },
+		func() error { return writeNGINX(l, p) },
+		func() error { return writePrometheus(l, p) },
+		func() error { return writeProject(l, p, s.env(l, p), opt, at) },
+		func() error { return os.WriteFile(l.conf("pgpass"), []byte(s.postgres), 0o600) },
+		func() error { return id.own(l) },
+		func() error { return os.Mkdir(l.data("backup"), 0o700) }, // the caller's own
+		func() error { return initdb(ctx, l, id, p, at.postgres) },
+		func() error { return os.Remove(l.conf("pgpass")) },
+	} {
+		if err := write(); err != nil {
+			return fail(err)
+		}
+	}
+	return p, s, nil
+}
+
+// launch starts process-compose, which outlives the caller. Left to itself it
+// goes through all of /proc for each child of each process, each second that
+// somebody asks how they are: with PostgreSQL's many that takes seconds.
+func launch(l layout, id *identity) error {
+	cmd := exec.Command(l.bin(binCompose), "--config", l.conf("processes.yaml"), "--tui=false", "--keep-project", "--slow-ref-rate=1h",
+		"--disable-dotenv", "--use-uds", "--unix-socket", l.socket(), "--log-file", l.log(binCompose))
+	cmd.Dir, cmd.Env = string(l), environment(l)
+	id.become(cmd)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start process-compose: %w", err)
+	}
+	go func() { _ = cmd.Wait() }() // so that it leaves no zombie under a caller who stays
+	return nil
+}
