@@ -111,9 +111,8 @@ func (s *Server) all() []*conn {
 	return out
 }
 
-// slices is into how many parts of a ping's time the connections are divided,
-// so that they are not all asked at once.
-const slices = 20
+// looks is how often within a ping's time the connections are looked at.
+const looks = 20
 
 var ping = encode(api.Message{Type: api.TypePing})
 
@@ -121,7 +120,7 @@ var ping = encode(api.Message{Type: api.TypePing})
 // been silent for too long, until ctx ends; then it says goodbye to all.
 func (s *Server) Run(ctx context.Context) {
 	every, drop := cmp.Or(s.Ping, api.HeartbeatEvery), cmp.Or(s.DropAfter, api.DropAfter)
-	tick := time.NewTicker(every / slices)
+	tick := time.NewTicker(every / looks)
 	defer tick.Stop()
 	for {
 		select {

@@ -214,7 +214,7 @@ func TestWhoIsSilentIsDroppedAndWhoAnswersIsNot(t *testing.T) {
 	}
 }
 
-func serve(t *testing.T, s *Server) (url string, stop func()) {
+func serve(t testing.TB, s *Server) (url string, stop func()) {
 	t.Helper()
 	s.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	web := httptest.NewServer(s)

@@ -87,8 +87,8 @@ type proc struct {
 func (p proc) signal(sig syscall.Signal) { _ = syscall.Kill(p.pid, sig) } // it may have ended
 
 // owned finds the system's processes: those that carry its directory in their
-// environment. PostgreSQL's children write over theirs and are left to their
-// parent, whose working directory gives it away too.
+// environment. NGINX, PostgreSQL and Redis write over theirs; their working
+// directories give them away. PostgreSQL's children are left to their parent.
 func owned(l layout) ([]proc, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -107,8 +107,9 @@ func owned(l layout) ([]proc, error) {
 		}
 		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // not ours to read: not ours
 		cwd, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
-		postgres := name == "postgres" && strings.TrimSuffix(cwd, " (deleted)") == l.data("postgres")
-		if bytes.Contains(environ, mark) || postgres {
+		cwd = strings.TrimSuffix(cwd, " (deleted)")
+		titled := map[string]string{"nginx": string(l), "postgres": l.data("postgres"), "redis-server": l.data("redis")}
+		if bytes.Contains(environ, mark) || cwd != "" && cwd == titled[name] {
 			out = append(out, proc{pid, name})
 		}
 	}

@@ -4,12 +4,15 @@
 package systemtest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,8 +42,28 @@ func Start(t testing.TB, opt system.Options) *system.System {
 		if _, err := os.Stat(sys.Dir); !os.IsNotExist(err) {
 			t.Errorf("the system left %s behind", sys.Dir)
 		}
+		for _, left := range Processes(sys.Dir) {
+			t.Errorf("the system left a process behind: %s", left)
+		}
 	})
 	return sys
+}
+
+// Processes are those that work in a directory, or have it in their command or
+// their environment: other eyes than those of Down.
+func Processes(dir string) (found []string) {
+	all, _ := filepath.Glob("/proc/[0-9]*") // the pattern is right
+	for _, proc := range all {
+		cwd, _ := os.Readlink(proc + "/cwd") // who has ended is gone
+		command, _ := os.ReadFile(proc + "/cmdline")
+		environ, _ := os.ReadFile(proc + "/environ")
+		state, _ := os.ReadFile(proc + "/status")
+		own := filepath.Base(proc) == strconv.Itoa(os.Getpid()) || bytes.Contains(state, []byte("State:\tZ"))
+		if !own && (strings.HasPrefix(cwd, dir) || bytes.Contains(command, []byte(dir+"/")) || bytes.Contains(environ, []byte(dir))) {
+			found = append(found, filepath.Base(proc)+" "+string(bytes.ReplaceAll(command, []byte{0}, []byte(" "))))
+		}
+	}
+	return found
 }
 
 // Bin is the folder with lekiwi and process-compose, built.
