@@ -17,7 +17,6 @@ import (
 )
 
 func TestConsumerCreateWalks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -37,7 +36,6 @@ func TestConsumerCreateWalks(t *testing.T) {
 }
 
 func TestConsumerUpdateWalks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -60,7 +58,6 @@ func TestConsumerUpdateWalks(t *testing.T) {
 // An application makes sure of its durable at each start, and does not know
 // of the pause.
 func TestConsumerStaysPausedWhenTheApplicationCreatesIt(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("CONS"), space("cons")
 	b.stream(name, sub+".>")
@@ -77,7 +74,6 @@ func TestConsumerStaysPausedWhenTheApplicationCreatesIt(t *testing.T) {
 // A worker that waits on a paused consumer gets its messages at once when the
 // consumer is resumed, and not with its next pull.
 func TestResumeWakesAWorkerThatWaits(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("CONS"), space("cons")
 	b.stream(name, sub+".>")
@@ -107,7 +103,6 @@ func TestResumeWakesAWorkerThatWaits(t *testing.T) {
 }
 
 func TestUndoOfACreateDeletesAConsumerOnlyOnceItIsDrained(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("CONS"), space("cons")
 	b.stream(name, sub+".>")
@@ -136,7 +131,6 @@ func TestUndoOfACreateDeletesAConsumerOnlyOnceItIsDrained(t *testing.T) {
 
 // The second attempt of a phase: the stream has what it got in the first.
 func TestAPausedConsumerOnAStreamWithoutItsSubjectsDeliversNothing(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("AGAIN"), space("again")
 	b.stream(name, sub+".>")
@@ -173,7 +167,6 @@ func TestAPausedConsumerOnAStreamWithoutItsSubjectsDeliversNothing(t *testing.T)
 }
 
 func TestConsumerPlanRefuses(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("CONS"), space("cons")
 	b.stream(name, sub+".>")

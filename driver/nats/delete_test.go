@@ -52,7 +52,6 @@ func (l *legacy) backUp() {
 func (l *legacy) action() driver.Action { return l.bench.action("nats.delete", l.deletes) }
 
 func TestDeleteWalks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -171,7 +170,6 @@ func TestDeleteIsNotContentWithABackupOfAnotherStreamOfTheName(t *testing.T) {
 }
 
 func TestUndoOfADeleteSaysHowItCouldBeHadAgainAndThatWorks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	l := newLegacy(b)
 	a := l.action()

@@ -200,7 +200,6 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 // A worker on the new stream that has messages and does not acknowledge them:
 // the undo does not wait for it, and they are delivered again on the old one.
 func TestUndoOfAHandoverDeliversAgainWhatWasNotAcknowledged(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("the race detector makes it a test of patience")
 	}
@@ -316,7 +315,6 @@ func TestUndoOfAHandoverCountsRepeats(t *testing.T) {
 
 // The standby ends with promote, and not before its new stream owns the subjects.
 func TestPromoteEndsTheStandby(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b)
 	a := p.action()

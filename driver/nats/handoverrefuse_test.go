@@ -20,7 +20,6 @@ import (
 // What would not be safe is refused before anything is touched, with a reason
 // and a remedy.
 func TestHandoverRefuses(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	for why, tc := range map[string]struct {
 		spoil func(p *handing) error
@@ -79,7 +78,6 @@ func TestHandoverRefuses(t *testing.T) {
 
 // A user who could begin a handover and not end it does not begin one.
 func TestHandoverRefusesAUserWhoMayNot(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	for name, denied := range map[string]string{"deaf": "Subscription", "mute": "_segue.relay", "reader": "$JS.API.STREAM.UPDATE"} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +98,6 @@ func TestHandoverRefusesAUserWhoMayNot(t *testing.T) {
 
 // A history that is not asked for stays where it is; what comes is complete.
 func TestHandoverWithoutHistory(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b).alone()
 	p.moves["history"] = "none"
@@ -127,7 +124,6 @@ func TestHandoverWithoutHistory(t *testing.T) {
 
 // Copying both ways would multiply messages without end.
 func TestMutualSourcingIsImpossible(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newHanding(b)
 	x := p.action().forward(read)

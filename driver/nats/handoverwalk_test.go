@@ -16,7 +16,6 @@ import (
 // takes minutes: `go test` crashes it at some of them, under load
 // (TestHandoverGoesOnAfterACrash).
 func TestHandoverWalks(t *testing.T) {
-	t.Parallel()
 	if !soak.On() {
 		t.Log("done whole by make soak")
 		return

@@ -86,7 +86,6 @@ func (p *topology) pauseNew() {
 }
 
 func TestMovePlanRefuses(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	sourcing := unique("SOURCING")
@@ -123,7 +122,6 @@ func TestMovePlanRefuses(t *testing.T) {
 // Overlaid with what the steps before will have left, the move can be planned
 // while its new stream does not exist yet.
 func TestMoveIsPlannedOnAStreamThatAnEarlierStepWillCreate(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	p.moves["to"] = unique("LATER")
@@ -199,7 +197,6 @@ func TestMoveLetsOldWorkersFinishBeforeNewOnesStart(t *testing.T) {
 }
 
 func TestMoveSaysWhoHasNotFinished(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	p.moves["drain-within"] = 300 * time.Millisecond
@@ -212,7 +209,6 @@ func TestMoveSaysWhoHasNotFinished(t *testing.T) {
 }
 
 func TestUndoOfAMoveKeepsWhatTheNewStreamHolds(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	a := p.action()
@@ -248,7 +244,6 @@ func TestUndoOfAMoveKeepsWhatTheNewStreamHolds(t *testing.T) {
 
 // A subject that somebody else gave to the old stream meanwhile stays.
 func TestUndoOfAMoveLeavesForeignSubjects(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	p := newTopology(b)
 	a := p.action()

@@ -15,7 +15,6 @@ import (
 )
 
 func TestProbeWalks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets:          shared.Secrets(),
@@ -34,7 +33,6 @@ func TestProbeWalks(t *testing.T) {
 }
 
 func TestProbeSeesItsMessageConsumedAndRemovesOnlyThat(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("PROBE"), space("probe")
 	b.stream(name, sub+".>")
@@ -59,7 +57,6 @@ func TestProbeSeesItsMessageConsumedAndRemovesOnlyThat(t *testing.T) {
 }
 
 func TestProbeThatNobodyConsumesFailsAndLeavesNothing(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("PROBE"), space("probe")
 	b.stream(name, sub+".>")
@@ -75,7 +72,6 @@ func TestProbeThatNobodyConsumesFailsAndLeavesNothing(t *testing.T) {
 }
 
 func TestProbeThatAnotherStreamWouldStoreIsRefusedByIt(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, other, sub := unique("PROBE"), unique("OTHER"), space("probe")
 	b.stream(name, space("elsewhere")+".>")
@@ -90,7 +86,6 @@ func TestProbeThatAnotherStreamWouldStoreIsRefusedByIt(t *testing.T) {
 }
 
 func TestPurgeWalks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -109,7 +104,6 @@ func TestPurgeWalks(t *testing.T) {
 }
 
 func TestPurgeTakesOnlyItsSubjectAndOnlyWhatWasThere(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("PURGE"), space("purge")
 	b.stream(name, sub+".>")

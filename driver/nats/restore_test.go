@@ -173,7 +173,6 @@ func TestABackupTakenUnderLoadRestoresEveryMessageWithItsSequence(t *testing.T) 
 }
 
 func TestRestoredConsumerGoesOnWhereItWas(t *testing.T) {
-	t.Parallel()
 	l := newLost(newBench(t).in(t, 1))
 	l.apply(l.action())
 	k, err := l.c.consumer(t.Context(), l.name, "worker")
@@ -190,7 +189,6 @@ func TestRestoredConsumerGoesOnWhereItWas(t *testing.T) {
 // The server refuses consumers with replicas of their own on the one node
 // where a stream is restored first; and an archive brings all it has.
 func TestRestoreBringsConsumersWithReplicasOfTheirOwnOrNone(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	l := &lost{bench: b, name: unique("LOST"), sub: space("lost"), from: t.TempDir()}
 	l.restores = runbook.Params{"on": "bus", "stream": l.name, "from": l.from}
@@ -220,7 +218,6 @@ func TestRestoreBringsConsumersWithReplicasOfTheirOwnOrNone(t *testing.T) {
 }
 
 func TestUndoOfARestoreKeepsWhatArrivedSince(t *testing.T) {
-	t.Parallel()
 	l := newLost(newBench(t))
 	a := l.action()
 	e := l.effect(a)

@@ -16,7 +16,6 @@ import (
 )
 
 func TestRestoreRefuses(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	l := newLost(b)
 	taker := unique("TAKER")
@@ -85,7 +84,6 @@ func rewrite(t testing.TB, dir string, m *manifest) {
 
 // Messages that are older than the stream keeps them would go at once.
 func TestRestoreOfWhatHasExpiredMeanwhileIsRefusedAndCanBeKept(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	l := newLost(b)
 	m := b.saved(l.from, l.name)

@@ -17,7 +17,6 @@ import (
 )
 
 func TestStreamCreateWalks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -36,7 +35,6 @@ func TestStreamCreateWalks(t *testing.T) {
 }
 
 func TestStreamUpdateWalks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(),
@@ -66,7 +64,6 @@ func (b *bench) edit(ctx context.Context, stream string, change func(*jetstream.
 }
 
 func TestClosedStreamTakesNothingUnderItsOwnName(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name := unique("CLOSED")
 	a := b.action("nats.stream", runbook.Params{"on": "bus", "name": name, "closed": true})
@@ -85,7 +82,6 @@ func TestClosedStreamTakesNothingUnderItsOwnName(t *testing.T) {
 
 // As the seed's step 1.1 has it: refused in the plan, with the way out.
 func TestSeedsOwnCreateIsRefusedBeforeAnythingIsTouched(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	old, vendor := unique("ATHLETE_ALLY_EVENTS"), space("vendor")
 	b.stream(old, vendor+".>")
@@ -112,7 +108,6 @@ func TestSeedsOwnCreateIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 }
 
 func TestStreamPlanRefuses(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("LIMITS"), space("limits")
 	b.stream(name, sub+".>")
@@ -141,7 +136,6 @@ func TestStreamPlanRefuses(t *testing.T) {
 }
 
 func TestStreamParamsThatJetStreamWouldChangeSilentlyAreRefusedByLint(t *testing.T) {
-	t.Parallel()
 	for want, p := range map[string]streamParams{
 		"subjects":         {Subjects: []string{}},
 		"closed":           {Subjects: []string{"a"}, Closed: new(true)},
@@ -155,7 +149,6 @@ func TestStreamParamsThatJetStreamWouldChangeSilentlyAreRefusedByLint(t *testing
 }
 
 func TestUndoOfACreateKeepsAStreamThatHoldsMessages(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("AA_DLQ"), space("dlq")
 	a := b.action("nats.stream", runbook.Params{"on": "bus", "name": name, "subjects": []any{sub + ".>"}, "replicas": int64(3)})
@@ -174,7 +167,6 @@ func TestUndoOfACreateKeepsAStreamThatHoldsMessages(t *testing.T) {
 }
 
 func TestUndoOfACreateDeletesAStreamWhoseTestMessageIsGone(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("AA_DLQ"), space("dlq")
 	a := b.action("nats.stream", runbook.Params{"on": "bus", "name": name, "subjects": []any{sub + ".>"}})
@@ -192,7 +184,6 @@ func TestUndoOfACreateDeletesAStreamWhoseTestMessageIsGone(t *testing.T) {
 }
 
 func TestUndoOfAnUpdateKeepsALimitThatWouldThrowMessagesAway(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("GROWN"), space("grown")
 	b.stream(name, sub+".>")
