@@ -87,6 +87,14 @@ bench-edge: setup ## how soon NGINX and HAProxy serve a new share, what fails me
 	@$(GO) run ./script/lastline edge dist/edge.json nginx_actuation_ratio=%.3f nginx_failed_requests=%.0f \
 		haproxy_failed_requests=%.0f shadow_p99_ratio=%.3f
 
+.PHONY: bench-lekiwi
+bench-lekiwi: build ## Lekiwi's legacy and new system at one load, 10,000 watchers, 10,000 heartbeats a second, crashes: about 5 minutes
+	mkdir -p dist
+	rm -f dist/lekiwi.json
+	SEGUE_LEKIWI_BENCH=$(CURDIR)/dist/lekiwi.json $(GO) test ./examples/lekiwi/e2e -run '^TestBenchLekiwi$$' -count 1 -timeout 20m -v
+	@$(GO) run ./script/lastline lekiwi dist/lekiwi.json p99_ms=%.1f ws_connections=%.0f fanout_p99_ms=%.1f \
+		heartbeats_per_s=%.0f speedup_vs_legacy=%.2f
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist
