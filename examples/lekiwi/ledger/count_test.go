@@ -138,15 +138,21 @@ func TestCount(t *testing.T) {
 		}, "sessions_differ=1 sessions_doubled=1"},
 		"one that nobody was told of": {func(w world) {
 			extra := w.New.Sessions[2]
+			at, end := noon.Add(90*time.Second), noon.Add(100*time.Second)
+			extra.ID, extra.Started, extra.Ended = "s9", at, &end
+			w.New.Sessions = slices.Insert(w.New.Sessions, 2, extra)
+		}, "sessions_extra=1"},
+		"one of another fleet, later": {func(w world) {
+			extra := w.New.Sessions[2]
 			at, end := noon.Add(time.Hour), noon.Add(2*time.Hour)
 			extra.ID, extra.Started, extra.Ended = "s9", at, &end
 			w.New.Sessions = append(w.New.Sessions, extra)
-		}, "sessions_extra=1"},
+		}, ""},
 		"one that was observed": {func(w world) {
 			extra := w.New.Sessions[2]
-			at, end := noon.Add(time.Hour), noon.Add(2*time.Hour)
+			at, end := noon.Add(90*time.Second), noon.Add(100*time.Second)
 			extra.ID, extra.Started, extra.Ended, extra.Observed = "s9", at, &end, true
-			w.New.Sessions = append(w.New.Sessions, extra)
+			w.New.Sessions = slices.Insert(w.New.Sessions, 2, extra)
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,8 +21,15 @@ func (r *Result) sessions(sent []fleet.Sent, n NewSystem) {
 	told := map[string]*driven{}
 	robots := map[string]bool{}
 	unsure := map[string]bool{} // a start of theirs may have come through unseen
+	var from, to int64          // other fleets come before or after
 	for _, s := range sent {
 		robots[s.Robot] = true
+		if s.Operator != "" {
+			if from == 0 || s.SentAt < from {
+				from = s.SentAt
+			}
+			to = max(to, s.DoneAt)
+		}
 		switch s.Kind {
 		case fleet.Start:
 			if s.Outcome == fleet.Acked {
@@ -46,7 +53,7 @@ func (r *Result) sessions(sent []fleet.Sent, n NewSystem) {
 			if why := d.differs(row); why != "" {
 				r.found(&r.SessionsDiffer, "sessions_differ", row.ID+": "+why)
 			}
-		} else if !row.Observed && robots[row.Robot] && !unsure[row.Robot+"\x00"+row.Operator] {
+		} else if ours := robots[row.Robot] && row.Started.UnixNano() >= from && row.Started.UnixNano() <= to; ours && !row.Observed && !unsure[row.Robot+"\x00"+row.Operator] {
 			r.found(&r.SessionsExtra, "sessions_extra", fmt.Sprintf("%s: %s drives %s", row.ID, row.Operator, row.Robot))
 		}
 		if i > 0 && n.Sessions[i-1].Robot == row.Robot && n.Sessions[i-1].overlaps(row) {
