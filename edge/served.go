@@ -170,7 +170,7 @@ func (s *served) judge(k, n float64) evidence.Reading {
 		r.Detail = fmt.Sprintf("neither %s nor %s served a request while it was counted", s.p.NewSide, s.p.OldSide)
 		return r
 	}
-	lower, upper := bounds(k, n, s.confidence)
+	lower, upper := evidence.Interval(k, n, s.confidence)
 	r.Value = fmt.Sprintf("%s by %s: %.0f of %.0f requests", evidence.Percent(k/n), s.p.NewSide, k, n)
 	span := fmt.Sprintf("the share is between %s and %s", evidence.Percent(lower), evidence.Percent(upper))
 	switch {
