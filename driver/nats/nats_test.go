@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	goflag "flag"
 	"fmt"
 	"os"
@@ -116,7 +117,15 @@ func (b *bench) check(name string, p runbook.Params) driver.Check {
 
 func (b *bench) stream(name string, subjects ...string) jetstream.Stream {
 	b.t.Helper()
-	s, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, Replicas: b.replicas, MaxAge: 24 * time.Hour, Metadata: map[string]string{"team": "vendor"}})
+	var s jetstream.Stream
+	err := await(b.t.Context(), func() (bool, error) {
+		var err error
+		s, err = b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, Replicas: b.replicas, MaxAge: 24 * time.Hour, Metadata: map[string]string{"team": "vendor"}})
+		if refused, ok := errors.AsType[*jetstream.APIError](err); ok && strings.Contains(refused.Description, "creating store") {
+			return false, nil // a busy node: it is asked again
+		}
+		return err == nil, err
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
