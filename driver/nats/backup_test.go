@@ -15,7 +15,6 @@ import (
 )
 
 func TestBackupWalks(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	drivertest.Walk(t, drivertest.Subject{
 		Secrets: shared.Secrets(), MayKeep: true, NothingToDisturb: true,
@@ -44,7 +43,6 @@ func flip(t testing.TB, path string) {
 }
 
 func TestBackupSaysWhatIsInItAndABrokenOneIsNone(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub, to := unique("BACKUP"), space("backup"), t.TempDir()
 	b.stream(name, sub+".>")
@@ -82,7 +80,6 @@ func (b *bench) saved(dir, stream string) *found {
 
 // A chunk that never came leaves an archive that only reading it tells.
 func TestAnArchiveWithAHoleIsNoBackup(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub, dir := unique("BACKUP"), space("backup"), t.TempDir()
 	b.stream(name, sub+".>")
@@ -113,7 +110,6 @@ func TestAnArchiveWithAHoleIsNoBackup(t *testing.T) {
 }
 
 func TestABackupWithoutConsumersIsNotGoodEnoughForOneWith(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, sub, to := unique("BACKUP"), space("backup"), t.TempDir()
 	b.stream(name, sub+".>")
@@ -132,7 +128,6 @@ func TestABackupWithoutConsumersIsNotGoodEnoughForOneWith(t *testing.T) {
 }
 
 func TestWhatAKilledBackupLeftGoesAndNothingOfOthers(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub, to := unique("LEFT"), space("left"), t.TempDir()
 	b.stream(name, sub+".>")

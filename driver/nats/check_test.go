@@ -14,7 +14,6 @@ import (
 
 // The checklists of the seed's steps 0.2 and 1.3, as checks.
 func TestStreamAndConsumerChecksNameWhatDiffers(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("AA_DLQ"), space("dlq")
 	b.stream(name, sub+".>")
@@ -43,7 +42,6 @@ func TestStreamAndConsumerChecksNameWhatDiffers(t *testing.T) {
 }
 
 func TestFlowIsUnknownUntilSomethingAdvancesAndFailsWhenItStops(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("FLOW"), space("flow")
 	b.stream(name, sub+".>")
@@ -63,7 +61,6 @@ func TestFlowIsUnknownUntilSomethingAdvancesAndFailsWhenItStops(t *testing.T) {
 }
 
 func TestLagAndDrainedCountWhatIsDeliveredAndNotAcknowledged(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, sub := unique("LAG"), space("lag")
 	b.stream(name, sub+".>")
@@ -95,7 +92,6 @@ func TestLagAndDrainedCountWhatIsDeliveredAndNotAcknowledged(t *testing.T) {
 }
 
 func TestIdleDoesNotCountSourcedMessages(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	name, source, sub := unique("IDLE"), unique("SOURCE"), space("idle")
 	b.stream(source, sub+".sourced")

@@ -10,7 +10,6 @@ import (
 )
 
 func TestMessagesAreFoundReadAndDeleted(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, copies, mirror, sub := unique("STORE"), unique("COPIES"), unique("MIRROR"), space("store")
 	b.stream(name, sub+".>")
@@ -80,7 +79,6 @@ func TestMessagesAreFoundReadAndDeleted(t *testing.T) {
 }
 
 func TestAMarkIsFoundAmongManyMessages(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, sub := unique("MANY"), space("many")
 	b.stream(name, sub+".>")
@@ -106,7 +104,6 @@ func TestAMarkIsFoundAmongManyMessages(t *testing.T) {
 
 // A stream whose subject moved on still has the messages from before.
 func TestAMarkIsFoundInAStreamThatLostTheSubject(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, sub := unique("FORMER"), space("former")
 	b.stream(name, sub+".>")
@@ -127,7 +124,6 @@ func TestAMarkIsFoundInAStreamThatLostTheSubject(t *testing.T) {
 }
 
 func TestWhatAConsumerHasAcknowledgedIsTold(t *testing.T) {
-	t.Parallel()
 	b := newBench(t).in(t, 1)
 	name, sub := unique("ACKS"), space("acks")
 	b.stream(name, sub+".>")

@@ -3,7 +3,6 @@ package nats
 import (
 	"context"
 	"errors"
-	goflag "flag"
 	"fmt"
 	"os"
 	"strings"
@@ -26,12 +25,6 @@ var shared *natstest.Nodes
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	goflag.Parse()
-	// Those that may run side by side mostly wait.
-	if err := goflag.Set("test.parallel", "6"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	dir, err := os.MkdirTemp("", "segue-nats-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
