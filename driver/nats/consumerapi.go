@@ -69,26 +69,26 @@ func (c *Conn) consumer(ctx context.Context, stream, name string) (*consumerInfo
 // consumers lists a stream's consumers. missing are those whose leader did
 // not answer.
 func (c *Conn) consumers(ctx context.Context, stream string) (all []consumerInfo, missing []string, err error) {
-	for {
+	list, err := pages(func(offset int) (out []item[consumerInfo], total int, err error) {
 		var page struct {
 			Total     int               `json:"total"`
 			Consumers []consumerInfo    `json:"consumers"`
 			Missing   []string          `json:"missing"`
 			Offline   map[string]string `json:"offline"`
 		}
-		err := c.askList(ctx, "$JS.API.CONSUMER.LIST."+stream, map[string]int{"offset": len(all) + len(missing)}, &page)
-		if err != nil {
-			return nil, nil, fmt.Errorf("list the consumers of stream %s: %w", stream, err)
+		if err := c.askList(ctx, "$JS.API.CONSUMER.LIST."+stream, map[string]int{"offset": offset}, &page); err != nil {
+			return nil, 0, err
 		}
-		all = append(all, page.Consumers...)
-		missing = append(missing, page.Missing...)
-		for name := range page.Offline {
-			missing = append(missing, name)
+		for i := range page.Consumers {
+			out = append(out, item[consumerInfo]{page.Consumers[i].Name, &page.Consumers[i]})
 		}
-		if len(page.Consumers)+len(page.Missing)+len(page.Offline) == 0 || len(all)+len(missing) >= page.Total {
-			return all, sorted(missing), nil
-		}
+		return unanswered(out, page.Missing, page.Offline), page.Total, nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the consumers of stream %s: %w", stream, err)
 	}
+	all, missing = apart(list)
+	return all, missing, nil
 }
 
 // writeConsumer creates or updates a durable. What the server fills in for

@@ -118,37 +118,44 @@ func (c *Conn) deleteStream(ctx context.Context, mine func() error, name string)
 // streams lists all streams of the account. missing are those whose leader
 // did not answer.
 func (c *Conn) streams(ctx context.Context) (all []streamInfo, missing []string, err error) {
-	for {
+	list, err := pages(func(offset int) (out []item[streamInfo], total int, err error) {
 		var page struct {
 			Total   int               `json:"total"`
 			Streams []streamInfo      `json:"streams"`
 			Missing []string          `json:"missing"`
 			Offline map[string]string `json:"offline"`
 		}
-		if err := c.askList(ctx, "$JS.API.STREAM.LIST", map[string]int{"offset": len(all) + len(missing)}, &page); err != nil {
-			return nil, nil, fmt.Errorf("list the streams of account %s: %w", c.account, err)
+		if err := c.askList(ctx, "$JS.API.STREAM.LIST", map[string]int{"offset": offset}, &page); err != nil {
+			return nil, 0, err
 		}
-		all = append(all, page.Streams...)
-		missing = append(missing, page.Missing...)
-		for name := range page.Offline {
-			missing = append(missing, name)
+		for i := range page.Streams {
+			out = append(out, item[streamInfo]{page.Streams[i].name(), &page.Streams[i]})
 		}
-		if len(page.Streams)+len(page.Missing)+len(page.Offline) == 0 || len(all)+len(missing) >= page.Total {
-			return all, sorted(missing), nil
-		}
+		return unanswered(out, page.Missing, page.Offline), page.Total, nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the streams of account %s: %w", c.account, err)
 	}
+	all, missing = apart(list)
+	return all, missing, nil
 }
 
 // leaders lists all streams but one and fails when some leader does not
 // answer, also not a second time: a stream that is being made or restored has
-// none for a moment.
+// none for a moment. One that is gone by now is not waited for.
 func (c *Conn) leaders(ctx context.Context, but string) ([]streamInfo, error) {
 	for try := 0; ; try++ {
 		all, missing, err := c.streams(ctx)
 		if err != nil {
 			return nil, err
 		}
-		missing = slices.DeleteFunc(missing, func(s string) bool { return s == but })
+		if len(missing) > 0 {
+			there, err := c.streamNames(ctx)
+			if err != nil {
+				return nil, err
+			}
+			missing = slices.DeleteFunc(missing, func(s string) bool { return s == but || !slices.Contains(there, s) })
+		}
 		if len(missing) == 0 {
 			return all, nil
 		}
@@ -169,20 +176,20 @@ func (c *Conn) streamNames(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// names reads a list of names page by page.
+// names reads a list of names.
 func (c *Conn) names(ctx context.Context, subject, key string) ([]string, error) {
-	names := []string{}
-	for {
+	all, err := pages(func(offset int) (out []item[struct{}], total int, err error) {
 		var page map[string]json.RawMessage
-		if err := c.ask(ctx, subject, map[string]int{"offset": len(names)}, &page); err != nil {
-			return nil, err
+		if err := c.ask(ctx, subject, map[string]int{"offset": offset}, &page); err != nil {
+			return nil, 0, err
 		}
-		some := list(page[key])
-		names = append(names, some...)
-		if len(some) == 0 || int64(len(names)) >= number(page["total"]) {
-			return sorted(names), nil
-		}
+		return unanswered(out, list(page[key]), nil), int(number(page["total"])), nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	_, names := apart(all)
+	return names, nil
 }
 
 // message is a stored message.
