@@ -68,7 +68,7 @@ func (l *legacy) refused(what string, parts ...string) {
 	l.t.Helper()
 	a := l.action()
 	_, _, err := l.plan(a)
-	e := driver.Effect{Save: func(context.Context, any) error { l.t.Fatal("a cursor was saved"); return nil }, Mine: read}
+	e := driver.Effect{Save: func(context.Context, any) error { l.t.Fatalf("%s: a cursor was saved", what); return nil }, Mine: read}
 	_, applied := a.Apply(l.t.Context(), e)
 	for when, err := range map[string]error{"plan": err, "apply": applied} {
 		refusal, ok := errors.AsType[*driver.Refusal](err)
@@ -123,6 +123,7 @@ func TestDeleteRefusesWhatSomebodyMayStillNeed(t *testing.T) {
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: reader, Subjects: []string{closedSubject(reader)}, Sources: []*jetstream.StreamSource{{Name: l.name}}}); err != nil {
 		t.Fatal(err)
 	}
+	b.lists(reader)
 	l.refused("another stream sources it", reader+" copies from it")
 	if err := b.js.DeleteStream(t.Context(), reader); err != nil {
 		t.Fatal(err)
@@ -130,6 +131,7 @@ func TestDeleteRefusesWhatSomebodyMayStillNeed(t *testing.T) {
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: reader, Mirror: &jetstream.StreamSource{Name: l.name}}); err != nil {
 		t.Fatal(err)
 	}
+	b.lists(reader)
 	l.refused("another stream mirrors it", reader+" copies from it")
 	if err := b.js.DeleteStream(t.Context(), reader); err != nil {
 		t.Fatal(err)

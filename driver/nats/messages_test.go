@@ -22,6 +22,7 @@ func TestMessagesAreFoundReadAndDeleted(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = b.js.DeleteStream(t.Context(), cfg.Name) })
+		b.lists(cfg.Name)
 	}
 	var store driver.MessageStore = b.c
 	streams, err := store.Streams(t.Context())

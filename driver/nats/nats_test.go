@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -128,6 +129,18 @@ func (b *bench) stream(name string, subjects ...string) jetstream.Stream {
 		_ = b.js.DeleteStream(ctx, name)
 	})
 	return s
+}
+
+// lists waits until a new stream is on the list of all, which the meta leader
+// keeps: it may be behind the stream's leader.
+func (b *bench) lists(name string) {
+	b.t.Helper()
+	if err := await(b.t.Context(), func() (bool, error) {
+		all, err := b.c.streamNames(b.t.Context())
+		return slices.Contains(all, name), err
+	}); err != nil {
+		b.t.Fatalf("stream %s is not listed: %v", name, err)
+	}
 }
 
 func (b *bench) durable(stream, name, filter string) jetstream.Consumer {

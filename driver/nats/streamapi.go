@@ -116,7 +116,9 @@ func (c *Conn) deleteStream(ctx context.Context, mine func() error, name string)
 }
 
 // streams lists all streams of the account. missing are those whose leader
-// did not answer.
+// did not answer, and that are not gone by now. One that was made a moment ago
+// may not be among them: the meta leader, whose list it is, may apply an
+// assignment after the stream's leader, which said that it is there.
 func (c *Conn) streams(ctx context.Context) (all []streamInfo, missing []string, err error) {
 	list, err := pages(func(offset int) (out []item[streamInfo], total int, err error) {
 		var page struct {
@@ -137,25 +139,26 @@ func (c *Conn) streams(ctx context.Context) (all []streamInfo, missing []string,
 		return nil, nil, fmt.Errorf("list the streams of account %s: %w", c.account, err)
 	}
 	all, missing = apart(list)
+	if len(missing) > 0 {
+		there, err := c.streamNames(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		missing = slices.DeleteFunc(missing, func(s string) bool { return !slices.Contains(there, s) })
+	}
 	return all, missing, nil
 }
 
 // leaders lists all streams but one and fails when some leader does not
 // answer, also not a second time: a stream that is being made or restored has
-// none for a moment. One that is gone by now is not waited for.
+// none for a moment.
 func (c *Conn) leaders(ctx context.Context, but string) ([]streamInfo, error) {
 	for try := 0; ; try++ {
 		all, missing, err := c.streams(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if len(missing) > 0 {
-			there, err := c.streamNames(ctx)
-			if err != nil {
-				return nil, err
-			}
-			missing = slices.DeleteFunc(missing, func(s string) bool { return s == but || !slices.Contains(there, s) })
-		}
+		missing = slices.DeleteFunc(missing, func(s string) bool { return s == but })
 		if len(missing) == 0 {
 			return all, nil
 		}
