@@ -1,5 +1,3 @@
-// Package segue_test holds what is true of the whole tree: which way imports
-// point, and what may not be reached from where.
 package segue_test
 
 import (

@@ -1,5 +1,3 @@
-// Package docs_test holds the documentation to its word: every example of a
-// runbook in it is linted against the drivers that are built in.
 package docs_test
 
 import (

@@ -1,6 +1,3 @@
-// Package e2e_test measures and proves what holds for edges as a whole, on the
-// real servers: how soon a share is served, what fails meanwhile, and what a
-// shadow costs clients.
 package e2e_test
 
 import (
