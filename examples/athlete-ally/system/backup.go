@@ -71,7 +71,7 @@ func (s *System) dump(ctx context.Context, to *os.File) error {
 	}
 	password, _ := db.User.Password()
 	cmd := exec.CommandContext(ctx, bin+"/pg_dump", "--format=custom", "--no-password")
-	cmd.Env = append(environment(s.layout), "PGHOST="+db.Hostname(), "PGPORT="+db.Port(), "PGUSER="+db.User.Username(),
+	cmd.Env = append(owner().Environment(s.layout), "PGHOST="+db.Hostname(), "PGPORT="+db.Port(), "PGUSER="+db.User.Username(),
 		"PGPASSWORD="+password, "PGDATABASE="+strings.TrimPrefix(db.Path, "/"), "PGSSLMODE=disable", "PGCONNECT_TIMEOUT=10", "PGAPPNAME=nightly-backup")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = to, &said

@@ -5,11 +5,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // writeNATS writes one configuration file a node: an app account with
 // JetStream, and a system account.
-func writeNATS(l layout, p ports, s secrets, sh shape) error {
+func writeNATS(l sandbox.Dir, p ports, s secrets, sh shape) error {
 	for i := range sh.nodes {
 		name := nodeName(i)
 		server, cluster := name, clusterBlock(p, s, sh, i)
@@ -25,8 +27,8 @@ jetstream { store_dir: %q, max_memory_store: 64MB, max_file_store: 20GB }
   SYS: { users: [{ user: sys, password: %q }] }
 }
 system_account: SYS
-`, server, loopback(p.client[i]), loopback(p.monitor[i]), l.data(name), cluster, s.app, s.sys)
-		if err := os.WriteFile(l.conf(name+".conf"), []byte(conf), 0o600); err != nil {
+`, server, loopback(p.client[i]), loopback(p.monitor[i]), l.Data(name), cluster, s.app, s.sys)
+		if err := os.WriteFile(l.Conf(name+".conf"), []byte(conf), 0o600); err != nil {
 			return fmt.Errorf("write the configuration of %s: %w", name, err)
 		}
 	}
@@ -54,7 +56,7 @@ func clusterBlock(p ports, s secrets, sh shape, i int) string {
 func nodeName(i int) string { return fmt.Sprintf("nats%d", i+1) }
 
 // writePrometheus has green scraped as well, although it is down at first.
-func writePrometheus(l layout, p ports, sh shape) error {
+func writePrometheus(l sandbox.Dir, p ports, sh shape) error {
 	if !sh.prometheus {
 		return nil
 	}
@@ -67,7 +69,7 @@ scrape_configs:
   - { job_name: ingest, static_configs: [{ targets: [%q] }] }
   - { job_name: normalize, static_configs: [{ targets: [%s] }] }
 `, loopback(p.ingest), strings.Join(metrics, ", "))
-	if err := os.WriteFile(l.conf("prometheus.yml"), []byte(conf), 0o600); err != nil {
+	if err := os.WriteFile(l.Conf("prometheus.yml"), []byte(conf), 0o600); err != nil {
 		return fmt.Errorf("write the configuration of Prometheus: %w", err)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // Env is how to reach a system, as DIR/env holds it. There the variables of
@@ -141,19 +143,19 @@ func newSecrets() secrets {
 	return secrets{rand.Text(), rand.Text(), rand.Text(), rand.Text(), rand.Text(), rand.Text(), rand.Text()}
 }
 
-func (s secrets) env(l layout, p ports, opt Options, sh shape) Env {
+func (s secrets) env(l sandbox.Dir, p ports, opt Options, sh shape) Env {
 	e := Env{
 		Environment:    cmp.Or(opt.Environment, Production),
 		NATSSystem:     "sys:" + s.sys,
 		DatabaseURL:    s.databaseURL(p),
-		AppsURL:        "unix://" + l.socket(),
+		AppsURL:        "unix://" + l.Socket(),
 		IngestURL:      "http://" + loopback(p.ingest),
 		OuraSecret:     s.oura,
 		AdminToken:     s.admin,
-		PostgresBackup: l.data("backup"),
+		PostgresBackup: l.Data("backup"),
 		Dir:            string(l),
-		Bin:            l.bin(binApp),
-		NextBin:        l.bin(binNext),
+		Bin:            l.Bin(binApp),
+		NextBin:        l.Bin(binNext),
 	}
 	if sh.prometheus {
 		e.PrometheusURL = "http://" + loopback(p.prometheus)

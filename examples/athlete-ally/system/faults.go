@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/segue-run/segue/examples/athlete-ally/normalize"
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // Names of the processes, besides nats1 to nats3, normalize-0 and -1, and
@@ -30,12 +31,14 @@ func Normalize(i int) string { return fmt.Sprintf("normalize-%d", i) }
 func Green(i int) string { return fmt.Sprintf("normalize-green-%d", i) }
 
 // Processes lists what runs.
-func (s *System) Processes(ctx context.Context) ([]Process, error) { return s.compose.list(ctx) }
+func (s *System) Processes(ctx context.Context) ([]sandbox.Process, error) {
+	return s.compose.List(ctx)
+}
 
 // StopProcess ends a process in good order and keeps it down. It returns when
 // the process is gone, and is content when it was.
 func (s *System) StopProcess(ctx context.Context, name string) error {
-	if err := s.compose.stop(ctx, name); err != nil {
+	if err := s.compose.Stop(ctx, name); err != nil {
 		return fmt.Errorf("stop %s: %w", name, err)
 	}
 	return s.awaitProcess(ctx, name, false)
@@ -44,7 +47,7 @@ func (s *System) StopProcess(ctx context.Context, name string) error {
 // StartProcess starts a process that was stopped. It returns when the process
 // runs, which is before it is healthy.
 func (s *System) StartProcess(ctx context.Context, name string) error {
-	if err := s.compose.start(ctx, name); err != nil {
+	if err := s.compose.Start(ctx, name); err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
 	return s.awaitProcess(ctx, name, true)
@@ -52,7 +55,7 @@ func (s *System) StartProcess(ctx context.Context, name string) error {
 
 // KillProcess is kill -9; process-compose starts it again a second later.
 func (s *System) KillProcess(ctx context.Context, name string) error {
-	p, err := s.compose.get(ctx, name)
+	p, err := s.compose.Get(ctx, name)
 	if err != nil {
 		return fmt.Errorf("kill %s: %w", name, err)
 	}
@@ -68,7 +71,7 @@ func (s *System) KillProcess(ctx context.Context, name string) error {
 // SetEnv changes a process's environment, takes the variables named last out of
 // it, and restarts it.
 func (s *System) SetEnv(ctx context.Context, name string, vars map[string]string, unset ...string) error {
-	if err := s.compose.setEnv(ctx, name, vars, unset...); err != nil {
+	if err := s.compose.SetEnv(ctx, name, vars, unset...); err != nil {
 		return fmt.Errorf("set the environment of %s: %w", name, err)
 	}
 	return s.awaitProcess(ctx, name, true)
@@ -76,18 +79,18 @@ func (s *System) SetEnv(ctx context.Context, name string, vars map[string]string
 
 // Environment is what a process is given, as NAME=value, in order.
 func (s *System) Environment(ctx context.Context, name string) ([]string, error) {
-	info, err := s.compose.info(ctx, name)
+	info, err := s.compose.Info(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("environment of %s: %w", name, err)
 	}
-	env := info.environment()
+	env := info.Environment()
 	slices.Sort(env)
 	return env, nil
 }
 
 func (s *System) awaitProcess(ctx context.Context, name string, running bool) error {
-	return await(ctx, name, func(ctx context.Context) error {
-		p, err := s.compose.get(ctx, name)
+	return sandbox.Await(ctx, name, func(ctx context.Context) error {
+		p, err := s.compose.Get(ctx, name)
 		if err == nil && p.IsRunning != running {
 			err = fmt.Errorf("its status is %s", p.Status)
 		}

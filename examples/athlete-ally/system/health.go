@@ -9,33 +9,12 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/segue-run/segue/examples/athlete-ally/normalize"
+	"github.com/segue-run/segue/examples/sandbox"
 )
-
-const lookEvery = 50 * time.Millisecond
-
-// await looks until a condition holds; the error says what was last wrong.
-func await(ctx context.Context, what string, look func(context.Context) error) error {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		once, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := look(once)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w: %w", what, context.Cause(ctx), err)
-		}
-	}
-}
 
 // AwaitHealthy returns when the services say so and Prometheus, if there is one,
 // has scraped them. Which instances of normalize and normalize-green are meant
@@ -48,16 +27,16 @@ func (s *System) AwaitHealthy(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return await(ctx, "ingest", func(ctx context.Context) error { _, err := get(ctx, s.Env.IngestURL+"/health"); return err })
+		return sandbox.Await(ctx, "ingest", func(ctx context.Context) error { _, err := get(ctx, s.Env.IngestURL+"/health"); return err })
 	})
 	for _, w := range on {
 		group.Go(func() error {
-			return await(ctx, w.name+" at "+w.url, func(ctx context.Context) error { _, err := get(ctx, w.url+"/health"); return err })
+			return sandbox.Await(ctx, w.name+" at "+w.url, func(ctx context.Context) error { _, err := get(ctx, w.url+"/health"); return err })
 		})
 	}
 	if s.Env.PrometheusURL != "" {
 		group.Go(func() error {
-			return await(ctx, "Prometheus", func(ctx context.Context) error { return s.scraped(ctx, on) })
+			return sandbox.Await(ctx, "Prometheus", func(ctx context.Context) error { return s.scraped(ctx, on) })
 		})
 	}
 	return group.Wait()
@@ -71,7 +50,7 @@ type worker struct {
 // workers are those that are not stopped on purpose. One that has crashed, or
 // that process-compose does not know of for a moment, is meant to run.
 func (s *System) workers(ctx context.Context) ([]worker, error) {
-	all, err := s.compose.list(ctx)
+	all, err := s.compose.List(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list the processes: %w", err)
 	}
@@ -80,7 +59,7 @@ func (s *System) workers(ctx context.Context) ([]worker, error) {
 		off[Green(i)] = true // until it was started
 	}
 	for _, p := range all {
-		off[p.Name] = p.Status == statusDisabled || p.Status == statusCompleted
+		off[p.Name] = p.Status == sandbox.StatusDisabled || p.Status == sandbox.StatusCompleted
 	}
 	var on []worker
 	add := func(name, url, metrics string) {
@@ -176,14 +155,14 @@ func get(ctx context.Context, url string) ([]byte, error) {
 
 // withLogs adds the last lines of every log to an error: the directory will be
 // gone when somebody reads it.
-func withLogs(l layout, err error) error {
-	entries, readErr := os.ReadDir(l.path("log"))
+func withLogs(l sandbox.Dir, err error) error {
+	entries, readErr := os.ReadDir(l.Path("log"))
 	if readErr != nil {
 		return err
 	}
 	var b strings.Builder
 	for _, entry := range entries {
-		raw, readErr := os.ReadFile(l.path("log", entry.Name()))
+		raw, readErr := os.ReadFile(l.Path("log", entry.Name()))
 		if readErr != nil || len(raw) == 0 {
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // provisionNATS waits for a cluster in which all nodes take part, then makes the
@@ -36,7 +38,7 @@ func provisionStream(ctx context.Context, js jetstream.JetStream, st stream, rep
 	cfg.Replicas = replicas
 	// A stream of three replicas cannot be placed before three nodes are known.
 	var made jetstream.Stream
-	err := await(ctx, "the NATS cluster", func(ctx context.Context) (err error) {
+	err := sandbox.Await(ctx, "the NATS cluster", func(ctx context.Context) (err error) {
 		made, err = js.CreateOrUpdateStream(ctx, cfg)
 		return err
 	})
@@ -44,7 +46,7 @@ func provisionStream(ctx context.Context, js jetstream.JetStream, st stream, rep
 		return err
 	}
 	for _, c := range st.durables {
-		err := await(ctx, "durable "+c.Durable, func(ctx context.Context) error {
+		err := sandbox.Await(ctx, "durable "+c.Durable, func(ctx context.Context) error {
 			consumer, err := made.CreateOrUpdateConsumer(ctx, c)
 			if err != nil {
 				return err
@@ -55,7 +57,7 @@ func provisionStream(ctx context.Context, js jetstream.JetStream, st stream, rep
 			return err
 		}
 	}
-	return await(ctx, "the replicas of "+cfg.Name, func(ctx context.Context) error {
+	return sandbox.Await(ctx, "the replicas of "+cfg.Name, func(ctx context.Context) error {
 		info, err := made.Info(ctx)
 		if err != nil {
 			return err

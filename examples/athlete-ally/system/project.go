@@ -9,6 +9,7 @@ import (
 
 	"github.com/segue-run/segue/examples/athlete-ally/event"
 	"github.com/segue-run/segue/examples/athlete-ally/normalize"
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // The project that process-compose reads. It is written as JSON, which YAML
@@ -51,9 +52,9 @@ type shutdown struct {
 	Timeout int `json:"timeout_seconds"`
 }
 
-func newProcess(l layout, name, namespace string, signal syscall.Signal, entrypoint ...string) process {
+func newProcess(l sandbox.Dir, name, namespace string, signal syscall.Signal, entrypoint ...string) process {
 	return process{
-		Namespace: namespace, Entrypoint: entrypoint, WorkingDir: string(l), LogLocation: l.log(name),
+		Namespace: namespace, Entrypoint: entrypoint, WorkingDir: string(l), LogLocation: l.Log(name),
 		LogConfig: logConfig{
 			DisableJSON: true, NoColor: true, NoMetadata: true, AddTimestamp: true,
 			TimestampFormat: "2006-01-02T15:04:05.000Z07:00", FlushEachLine: true,
@@ -69,18 +70,18 @@ type programs struct {
 }
 
 // writeProject says what runs. Instances of a service share a namespace.
-func writeProject(l layout, p ports, env Env, opt Options, sh shape, at programs) error {
+func writeProject(l sandbox.Dir, p ports, env Env, opt Options, sh shape, at programs) error {
 	prj := project{Version: "0.5", DisableEnvExpansion: true, LogLevel: "info", Processes: map[string]process{}}
 	for i := range sh.nodes {
 		name := nodeName(i)
-		prj.Processes[name] = newProcess(l, name, "nats", syscall.SIGTERM, l.bin(binNATS), "-c", l.conf(name+".conf"))
+		prj.Processes[name] = newProcess(l, name, "nats", syscall.SIGTERM, l.Bin(binNATS), "-c", l.Conf(name+".conf"))
 	}
-	pg := newProcess(l, Postgres, "postgres", syscall.SIGINT, at.postgres+"/postgres", "-D", l.data("postgres"))
-	pg.WorkingDir = l.data("postgres")
+	pg := newProcess(l, Postgres, "postgres", syscall.SIGINT, at.postgres+"/postgres", "-D", l.Data("postgres"))
+	pg.WorkingDir = l.Data("postgres")
 	prj.Processes[Postgres] = pg
 	if sh.prometheus {
 		prj.Processes[Prometheus] = newProcess(l, Prometheus, "prometheus", syscall.SIGTERM, at.prometheus,
-			"--config.file="+l.conf("prometheus.yml"), "--storage.tsdb.path="+l.data("prometheus"),
+			"--config.file="+l.Conf("prometheus.yml"), "--storage.tsdb.path="+l.Data("prometheus"),
 			"--web.listen-address="+loopback(p.prometheus), "--log.level=warn")
 	}
 	addServices(prj.Processes, l, p, env, opt, sh)
@@ -95,7 +96,7 @@ func writeProject(l layout, p ports, env Env, opt Options, sh shape, at programs
 	if err != nil {
 		return fmt.Errorf("write the project: %w", err)
 	}
-	if err := os.WriteFile(l.conf("processes.yaml"), body, 0o600); err != nil {
+	if err := os.WriteFile(l.Conf("processes.yaml"), body, 0o600); err != nil {
 		return fmt.Errorf("write the project: %w", err)
 	}
 	return nil
@@ -103,17 +104,17 @@ func writeProject(l layout, p ports, env Env, opt Options, sh shape, at programs
 
 // addServices adds ingest, normalize and its green twin. Without a release
 // asked for, each says what its build says.
-func addServices(to map[string]process, l layout, p ports, env Env, opt Options, sh shape) {
+func addServices(to map[string]process, l sandbox.Dir, p ports, env Env, opt Options, sh shape) {
 	var release []string
 	if opt.Release != "" {
 		release = []string{"RELEASE=" + opt.Release}
 	}
 	bus := "NATS_URL=" + env.NATSURL
-	ingest := newProcess(l, Ingest, "ingest", syscall.SIGTERM, l.bin(sh.app), "ingest")
+	ingest := newProcess(l, Ingest, "ingest", syscall.SIGTERM, l.Bin(sh.app), "ingest")
 	ingest.Environment = append([]string{bus, "INGEST_ADDR=" + loopback(p.ingest), "OURA_WEBHOOK_SECRET=" + env.OuraSecret}, release...)
 	to[Ingest] = ingest
 	worker := func(name, namespace, app string, addr, metrics int, more ...string) process {
-		proc := newProcess(l, name, namespace, syscall.SIGTERM, l.bin(app), "normalize")
+		proc := newProcess(l, name, namespace, syscall.SIGTERM, l.Bin(app), "normalize")
 		proc.Environment = append([]string{
 			bus, "NORMALIZE_ADDR=" + loopback(addr), "METRICS_ADDR=" + loopback(metrics),
 			"DATABASE_URL=" + env.DatabaseURL, "ADMIN_TOKEN=" + env.AdminToken,

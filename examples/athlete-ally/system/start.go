@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/segue-run/segue/examples/athlete-ally/normalize"
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // System is one that is up.
@@ -19,8 +20,8 @@ type System struct {
 	Dir string
 	Env Env
 
-	layout  layout
-	compose compose
+	layout  sandbox.Dir
+	compose sandbox.Compose
 }
 
 // startTime bounds Start when its context does not.
@@ -38,11 +39,11 @@ func Start(ctx context.Context, opt Options) (sys *System, err error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := unprivileged()
+	id, err := sandbox.Unprivileged()
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLayout(opt.Dir)
+	l, err := owner().Make(opt.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -65,10 +66,10 @@ func Start(ctx context.Context, opt Options) (sys *System, err error) {
 	if err := group.Wait(); err != nil {
 		return nil, withLogs(l, err)
 	}
-	if err := env.write(l.envFile()); err != nil {
+	if err := env.write(l.EnvFile()); err != nil {
 		return nil, err
 	}
-	sys = &System{Dir: string(l), Env: env, layout: l, compose: newCompose(l.socket())}
+	sys = &System{Dir: string(l), Env: env, layout: l, compose: sandbox.NewCompose(l.Socket())}
 	group, groupCtx = errgroup.WithContext(ctx)
 	group.Go(func() error { return sys.AwaitHealthy(groupCtx) })
 	group.Go(func() error { _, err := sys.Backup(groupCtx); return err })
@@ -84,16 +85,16 @@ func Open(dir string) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
-	l := layout(dir)
-	env, err := readEnv(l.envFile())
+	l := sandbox.Dir(dir)
+	env, err := readEnv(l.EnvFile())
 	if err != nil {
 		return nil, fmt.Errorf("no system in %s (athlete-ally up --dir %s): %w", dir, dir, err)
 	}
-	return &System{Dir: dir, Env: env, layout: l, compose: newCompose(l.socket())}, nil
+	return &System{Dir: dir, Env: env, layout: l, compose: sandbox.NewCompose(l.Socket())}, nil
 }
 
 // prepare writes everything that is there before the first process.
-func prepare(ctx context.Context, l layout, id *identity, opt Options, sh shape) (ports, secrets, error) {
+func prepare(ctx context.Context, l sandbox.Dir, id *sandbox.Identity, opt Options, sh shape) (ports, secrets, error) {
 	fail := func(err error) (ports, secrets, error) { return ports{}, secrets{}, err }
 	if err := install(l, opt.Bin); err != nil {
 		return fail(err)
@@ -111,11 +112,11 @@ func prepare(ctx context.Context, l layout, id *identity, opt Options, sh shape)
 		func() error { return writeNATS(l, p, s, sh) },
 		func() error { return writePrometheus(l, p, sh) },
 		func() error { return writeProject(l, p, s.env(l, p, opt, sh), opt, sh, at) },
-		func() error { return os.WriteFile(l.conf("pgpass"), []byte(s.postgres), 0o600) },
-		func() error { return id.own(l) },
-		func() error { return os.Mkdir(l.data("backup"), 0o700) }, // the caller's own
+		func() error { return os.WriteFile(l.Conf("pgpass"), []byte(s.postgres), 0o600) },
+		func() error { return id.Own(string(l)) },
+		func() error { return os.Mkdir(l.Data("backup"), 0o700) }, // the caller's own
 		func() error { return initdb(ctx, l, id, p, at.postgres) },
-		func() error { return os.Remove(l.conf("pgpass")) },
+		func() error { return os.Remove(l.Conf("pgpass")) },
 	} {
 		if err := write(); err != nil {
 			return fail(err)
@@ -124,24 +125,14 @@ func prepare(ctx context.Context, l layout, id *identity, opt Options, sh shape)
 	return p, s, nil
 }
 
-// ownerVariable marks every process of a system with its directory.
-const ownerVariable = "AA_SYSTEM_DIR"
-
-// environment of process-compose and so of all; the caller's own stays out.
-func environment(l layout) []string {
-	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + string(l), "LANG=C.UTF-8", "TZ=UTC", ownerVariable + "=" + string(l),
-	}
-}
-
 // launch starts process-compose, which outlives the caller. Left to itself it
 // goes through all of /proc for each child of each process, each second that
 // somebody asks how they are: with PostgreSQL's many that takes seconds.
-func launch(l layout, id *identity) error {
-	cmd := exec.Command(l.bin(binCompose), "--config", l.conf("processes.yaml"), "--tui=false", "--keep-project", "--slow-ref-rate=1h",
-		"--disable-dotenv", "--use-uds", "--unix-socket", l.socket(), "--log-file", l.log(binCompose))
-	cmd.Dir, cmd.Env = string(l), environment(l)
-	id.become(cmd)
+func launch(l sandbox.Dir, id *sandbox.Identity) error {
+	cmd := exec.Command(l.Bin(sandbox.ProcessCompose), "--config", l.Conf("processes.yaml"), "--tui=false", "--keep-project", "--slow-ref-rate=1h",
+		"--disable-dotenv", "--use-uds", "--unix-socket", l.Socket(), "--log-file", l.Log(sandbox.ProcessCompose))
+	cmd.Dir, cmd.Env = string(l), owner().Environment(l)
+	id.Become(cmd)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start process-compose: %w", err)
 	}

@@ -7,16 +7,18 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // StartPostgres runs PostgreSQL alone, with the services' tables, for tests that
 // need no more. stop ends it and removes its directory.
 func StartPostgres(ctx context.Context) (url string, stop func() error, err error) {
-	id, err := unprivileged()
+	id, err := sandbox.Unprivileged()
 	if err != nil {
 		return "", nil, err
 	}
-	l, err := newLayout("")
+	l, err := owner().Make("")
 	if err != nil {
 		return "", nil, err
 	}
@@ -35,15 +37,15 @@ func StartPostgres(ctx context.Context) (url string, stop func() error, err erro
 		return "", nil, err
 	}
 	s := newSecrets()
-	if err := os.WriteFile(l.conf("pgpass"), []byte(s.postgres), 0o600); err != nil {
+	if err := os.WriteFile(l.Conf("pgpass"), []byte(s.postgres), 0o600); err != nil {
 		return "", nil, fmt.Errorf("password file: %w", err)
 	}
-	if err := errors.Join(id.own(l), initdb(ctx, l, id, p, bin)); err != nil {
+	if err := errors.Join(id.Own(string(l)), initdb(ctx, l, id, p, bin)); err != nil {
 		return "", nil, err
 	}
-	cmd := exec.Command(bin+"/postgres", "-D", l.data("postgres"), "-c", "fsync=off")
-	cmd.Dir, cmd.Env = l.data("postgres"), environment(l)
-	id.become(cmd)
+	cmd := exec.Command(bin+"/postgres", "-D", l.Data("postgres"), "-c", "fsync=off")
+	cmd.Dir, cmd.Env = l.Data("postgres"), owner().Environment(l)
+	id.Become(cmd)
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}

@@ -8,26 +8,27 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 const (
-	binApp     = "lekiwi"
-	binCompose = "process-compose"
+	binApp = "lekiwi"
 )
 
 // install puts the executables into the system's directory, so that its user can
 // reach them and a later build does not change what runs.
-func install(l layout, bin string) error {
-	for _, name := range []string{binApp, binCompose} {
+func install(l sandbox.Dir, bin string) error {
+	for _, name := range []string{binApp, sandbox.ProcessCompose} {
 		from, err := find(bin, name)
 		if err != nil {
 			return err
 		}
-		if err := place(from, l.bin(name)); err != nil {
+		if err := place(from, l.Bin(name)); err != nil {
 			return fmt.Errorf("install %s: %w", name, err)
 		}
 	}
-	if err := os.Chmod(l.path("bin"), 0o755); err != nil { //nolint:gosec // executables are no secret
+	if err := os.Chmod(l.Path("bin"), 0o755); err != nil { //nolint:gosec // executables are no secret
 		return fmt.Errorf("install: %w", err)
 	}
 	return nil

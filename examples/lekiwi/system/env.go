@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // Env is how to reach a system, as DIR/env holds it.
@@ -127,15 +129,15 @@ func readEnv(path string) (Env, error) {
 	return e, nil
 }
 
-func (s secrets) env(l layout, p ports) Env {
+func (s secrets) env(l sandbox.Dir, p ports) Env {
 	web := func(port int) string { return "http://" + loopback(port) }
 	e := Env{
 		EdgeURL: web(p.edge), LegacyURL: web(p.legacy), MonitorURL: web(p.monitor), MonitorWSURL: "ws://" + loopback(p.monitorWS) + "/ws",
 		TeleoperationURL: web(p.teleoperation), TrackerURL: web(p.tracker), FleetAddr: loopback(p.fleet),
 		DatabaseURL: s.databaseURL(p), SuperURL: s.superURL(p, ""), RedisURL: s.redisURL(p), PrometheusURL: web(p.prometheus),
-		AppsURL: "unix://" + l.socket(), NGINXConf: l.nginxConf(), NGINXControl: loopback(p.edgeControl), NGINXLogs: l.path("log"),
-		EdgeLog: l.edgeLog(), ShadowAddr: loopback(p.shadow), ShadowStatusAddr: loopback(p.shadowStatus),
-		MigrationConfig: l.migrationConfig(), BackupDir: l.data("backup"), Dir: string(l), Bin: l.bin(binApp),
+		AppsURL: "unix://" + l.Socket(), NGINXConf: nginxConf(l), NGINXControl: loopback(p.edgeControl), NGINXLogs: l.Path("log"),
+		EdgeLog: edgeLog(l), ShadowAddr: loopback(p.shadow), ShadowStatusAddr: loopback(p.shadowStatus),
+		MigrationConfig: migrationConfig(l), BackupDir: l.Data("backup"), Dir: string(l), Bin: l.Bin(binApp),
 	}
 	for _, port := range p.discovery {
 		e.DiscoveryURLs = append(e.DiscoveryURLs, web(port))

@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"syscall"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // Processes lists what runs.
-func (s *System) Processes(ctx context.Context) ([]Process, error) { return s.compose.list(ctx) }
+func (s *System) Processes(ctx context.Context) ([]sandbox.Process, error) {
+	return s.compose.List(ctx)
+}
 
 // StopProcess ends a process in good order and keeps it down. It returns when
 // the process is gone, and is content when it was.
 func (s *System) StopProcess(ctx context.Context, name string) error {
-	if err := s.compose.stop(ctx, name); err != nil {
+	if err := s.compose.Stop(ctx, name); err != nil {
 		return fmt.Errorf("stop %s: %w", name, err)
 	}
 	return s.awaitProcess(ctx, name, false)
@@ -21,7 +25,7 @@ func (s *System) StopProcess(ctx context.Context, name string) error {
 // StartProcess starts a process that was stopped. It returns when the process
 // runs, which is before it is healthy.
 func (s *System) StartProcess(ctx context.Context, name string) error {
-	if err := s.compose.start(ctx, name); err != nil {
+	if err := s.compose.Start(ctx, name); err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
 	return s.awaitProcess(ctx, name, true)
@@ -29,7 +33,7 @@ func (s *System) StartProcess(ctx context.Context, name string) error {
 
 // KillProcess is kill -9; process-compose starts it again a second later.
 func (s *System) KillProcess(ctx context.Context, name string) error {
-	p, err := s.compose.get(ctx, name)
+	p, err := s.compose.Get(ctx, name)
 	if err != nil {
 		return fmt.Errorf("kill %s: %w", name, err)
 	}
@@ -43,8 +47,8 @@ func (s *System) KillProcess(ctx context.Context, name string) error {
 }
 
 func (s *System) awaitProcess(ctx context.Context, name string, running bool) error {
-	return await(ctx, name, func(ctx context.Context) error {
-		p, err := s.compose.get(ctx, name)
+	return sandbox.Await(ctx, name, func(ctx context.Context) error {
+		p, err := s.compose.Get(ctx, name)
 		if err == nil && p.IsRunning != running {
 			err = fmt.Errorf("its status is %s", p.Status)
 		}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // instance is one of a service, and where it answers.
@@ -38,18 +40,18 @@ func (s *System) instances() []instance {
 // AwaitHealthy returns when the edge answers, Redis does, every instance that is
 // not stopped on purpose says that it is healthy, and Prometheus has scraped it.
 func (s *System) AwaitHealthy(ctx context.Context) error {
-	all, err := s.compose.list(ctx)
+	all, err := s.compose.List(ctx)
 	if err != nil {
 		return fmt.Errorf("list the processes: %w", err)
 	}
 	off := map[string]bool{}
 	for _, p := range all {
-		off[p.Name] = p.Status == statusDisabled || p.Status == statusCompleted
+		off[p.Name] = p.Status == sandbox.StatusDisabled || p.Status == sandbox.StatusCompleted
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	healthy := func(what, url string) {
 		group.Go(func() error {
-			return await(ctx, what+" at "+url, func(ctx context.Context) error { _, err := get(ctx, url); return err })
+			return sandbox.Await(ctx, what+" at "+url, func(ctx context.Context) error { _, err := get(ctx, url); return err })
 		})
 	}
 	var targets []string
@@ -67,7 +69,7 @@ func (s *System) AwaitHealthy(ctx context.Context) error {
 	}
 	if !off[Prometheus] {
 		group.Go(func() error {
-			return await(ctx, "Prometheus", func(ctx context.Context) error { return s.scraped(ctx, targets) })
+			return sandbox.Await(ctx, "Prometheus", func(ctx context.Context) error { return s.scraped(ctx, targets) })
 		})
 	}
 	return group.Wait()
@@ -80,7 +82,7 @@ func awaitRedis(ctx context.Context, at string) error {
 	}
 	client := redis.NewClient(opt)
 	defer client.Close()
-	return await(ctx, "Redis", func(ctx context.Context) error { return client.Ping(ctx).Err() })
+	return sandbox.Await(ctx, "Redis", func(ctx context.Context) error { return client.Ping(ctx).Err() })
 }
 
 // scraped wants these targets to be up in Prometheus' eyes.
@@ -143,14 +145,14 @@ func host(raw string) string {
 
 // withLogs adds the last lines of every log to an error: the directory will be
 // gone when somebody reads it.
-func withLogs(l layout, err error) error {
-	entries, readErr := os.ReadDir(l.path("log"))
+func withLogs(l sandbox.Dir, err error) error {
+	entries, readErr := os.ReadDir(l.Path("log"))
 	if readErr != nil {
 		return err
 	}
 	var b strings.Builder
 	for _, entry := range entries {
-		raw, readErr := os.ReadFile(l.path("log", entry.Name()))
+		raw, readErr := os.ReadFile(l.Path("log", entry.Name()))
 		if readErr != nil || len(raw) == 0 {
 			continue
 		}

@@ -3,10 +3,12 @@ package system
 import (
 	"fmt"
 	"os"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // writeMigrationConfig begins with phase 0 and all flags off.
-func writeMigrationConfig(l layout, p ports) error {
+func writeMigrationConfig(l sandbox.Dir, p ports) error {
 	conf := fmt.Sprintf(`# How far the migration from the legacy system is. The services follow this file.
 migration:
   phase: 0
@@ -33,10 +35,10 @@ rollout:
     websocket_monitoring: false
     teleoperation_optimization: false
 `, loopback(p.legacy), loopback(p.discovery[0]), p.postgres, p.redis)
-	if err := os.WriteFile(l.migrationConfig(), []byte(conf), 0o600); err != nil {
+	if err := os.WriteFile(migrationConfig(l), []byte(conf), 0o600); err != nil {
 		return fmt.Errorf("write the migration config: %w", err)
 	}
 	return nil
 }
 
-func (l layout) migrationConfig() string { return l.conf("migration_config.yaml") }
+func migrationConfig(l sandbox.Dir) string { return l.Conf("migration_config.yaml") }

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/segue-run/segue/examples/lekiwi/tracker"
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // writeNGINX has all requests go to the legacy system. $segue_edge says so until
 // Segue's own files, which are included behind it, say otherwise.
-func writeNGINX(l layout, p ports) error {
-	for _, dir := range []string{l.data("nginx"), l.conf("segue")} {
+func writeNGINX(l sandbox.Dir, p ports) error {
+	for _, dir := range []string{l.Data("nginx"), l.Conf("segue")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("configure NGINX: %w", err)
 		}
@@ -73,17 +74,17 @@ http {
         }
     }
 }
-`, l.data("nginx.pid"), l.log("nginx-error"), tracker.EdgeLogFormat, l.edgeLog(), l.data("nginx"), loopback(p.legacy),
+`, l.Data("nginx.pid"), l.Log("nginx-error"), tracker.EdgeLogFormat, edgeLog(l), l.Data("nginx"), loopback(p.legacy),
 		discoveries.String(), loopback(p.monitorWS), loopback(p.edge))
-	if err := os.WriteFile(l.nginxConf(), []byte(conf), 0o600); err != nil {
+	if err := os.WriteFile(nginxConf(l), []byte(conf), 0o600); err != nil {
 		return fmt.Errorf("write the configuration of NGINX: %w", err)
 	}
 	// The tracker reads it from the start.
-	if err := os.WriteFile(l.edgeLog(), nil, 0o600); err != nil {
+	if err := os.WriteFile(edgeLog(l), nil, 0o600); err != nil {
 		return fmt.Errorf("configure NGINX: %w", err)
 	}
 	return nil
 }
 
-func (l layout) nginxConf() string { return l.conf("nginx.conf") }
-func (l layout) edgeLog() string   { return l.log("edge") }
+func nginxConf(l sandbox.Dir) string { return l.Conf("nginx.conf") }
+func edgeLog(l sandbox.Dir) string   { return l.Log("edge") }

@@ -9,19 +9,20 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/segue-run/segue/examples/lekiwi/database"
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // initdb makes the cluster's files. It listens on loopback alone and has no
 // socket, whose path would be too long.
-func initdb(ctx context.Context, l layout, id *identity, p ports, bin string) error {
-	cmd := exec.CommandContext(ctx, bin+"/initdb", "-D", l.data("postgres"), "-U", "postgres", "--pwfile", l.conf("pgpass"),
+func initdb(ctx context.Context, l sandbox.Dir, id *sandbox.Identity, p ports, bin string) error {
+	cmd := exec.CommandContext(ctx, bin+"/initdb", "-D", l.Data("postgres"), "-U", "postgres", "--pwfile", l.Conf("pgpass"),
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
-	cmd.Dir, cmd.Env = string(l), environment(l)
-	id.become(cmd)
+	cmd.Dir, cmd.Env = string(l), owner().Environment(l)
+	id.Become(cmd)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	conf, err := os.OpenFile(l.data("postgres/postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	conf, err := os.OpenFile(l.Data("postgres/postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("configure PostgreSQL: %w", err)
 	}
@@ -45,7 +46,7 @@ timezone = 'UTC'
 // provisionPostgres waits for the server, then makes role, database and tables.
 func provisionPostgres(ctx context.Context, p ports, s secrets) error {
 	var conn *pgx.Conn
-	err := await(ctx, "PostgreSQL", func(ctx context.Context) (err error) {
+	err := sandbox.Await(ctx, "PostgreSQL", func(ctx context.Context) (err error) {
 		conn, err = pgx.Connect(ctx, s.superURL(p, "postgres"))
 		return err
 	})

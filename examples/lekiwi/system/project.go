@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // Services, as process-compose's namespaces and Prometheus' jobs have them. The
@@ -70,9 +72,9 @@ type shutdown struct {
 	Timeout int `json:"timeout_seconds"`
 }
 
-func newProcess(l layout, name, namespace string, signal syscall.Signal, entrypoint ...string) process {
+func newProcess(l sandbox.Dir, name, namespace string, signal syscall.Signal, entrypoint ...string) process {
 	return process{
-		Namespace: namespace, Entrypoint: entrypoint, WorkingDir: string(l), LogLocation: l.log(name),
+		Namespace: namespace, Entrypoint: entrypoint, WorkingDir: string(l), LogLocation: l.Log(name),
 		LogConfig: logConfig{
 			DisableJSON: true, NoColor: true, NoMetadata: true, AddTimestamp: true,
 			TimestampFormat: "2006-01-02T15:04:05.000Z07:00", FlushEachLine: true,
@@ -83,16 +85,16 @@ func newProcess(l layout, name, namespace string, signal syscall.Signal, entrypo
 }
 
 // writeProject says what runs.
-func writeProject(l layout, p ports, env Env, opt Options, at programs) error {
+func writeProject(l sandbox.Dir, p ports, env Env, opt Options, at programs) error {
 	prj := project{Version: "0.5", DisableEnvExpansion: true, LogLevel: "info", Processes: map[string]process{}}
-	pg := newProcess(l, Postgres, Postgres, syscall.SIGINT, at.postgres+"/postgres", "-D", l.data("postgres"))
-	pg.WorkingDir = l.data("postgres")
+	pg := newProcess(l, Postgres, Postgres, syscall.SIGINT, at.postgres+"/postgres", "-D", l.Data("postgres"))
+	pg.WorkingDir = l.Data("postgres")
 	prj.Processes[Postgres] = pg
-	prj.Processes[Redis] = newProcess(l, Redis, Redis, syscall.SIGTERM, at.redis, l.conf("redis.conf"))
+	prj.Processes[Redis] = newProcess(l, Redis, Redis, syscall.SIGTERM, at.redis, l.Conf("redis.conf"))
 	// -e: before it has read its configuration it would write into /var/log.
-	prj.Processes[NGINX] = newProcess(l, NGINX, NGINX, syscall.SIGQUIT, at.nginx, "-e", "stderr", "-c", l.nginxConf())
+	prj.Processes[NGINX] = newProcess(l, NGINX, NGINX, syscall.SIGQUIT, at.nginx, "-e", "stderr", "-c", nginxConf(l))
 	prj.Processes[Prometheus] = newProcess(l, Prometheus, Prometheus, syscall.SIGTERM, at.prometheus,
-		"--config.file="+l.conf("prometheus.yml"), "--storage.tsdb.path="+l.data("prometheus"),
+		"--config.file="+l.Conf("prometheus.yml"), "--storage.tsdb.path="+l.Data("prometheus"),
 		"--web.listen-address="+loopback(p.prometheus), "--log.level=warn")
 	addServices(prj.Processes, l, p, env, opt)
 	for name, proc := range prj.Processes {
@@ -106,7 +108,7 @@ func writeProject(l layout, p ports, env Env, opt Options, at programs) error {
 	if err != nil {
 		return fmt.Errorf("write the project: %w", err)
 	}
-	if err := os.WriteFile(l.conf("processes.yaml"), body, 0o600); err != nil {
+	if err := os.WriteFile(l.Conf("processes.yaml"), body, 0o600); err != nil {
 		return fmt.Errorf("write the project: %w", err)
 	}
 	return nil
@@ -114,13 +116,13 @@ func writeProject(l layout, p ports, env Env, opt Options, at programs) error {
 
 // addServices adds the instances of all services. Only the first of each is
 // started.
-func addServices(to map[string]process, l layout, p ports, env Env, opt Options) {
+func addServices(to map[string]process, l sandbox.Dir, p ports, env Env, opt Options) {
 	database, redis := "DATABASE_URL="+env.DatabaseURL, "REDIS_URL="+env.RedisURL
 	states := "STATE_URLS=" + strings.Join(env.StateURLs, ",")
 	robots := "ROBOT_URL=http://" + env.FleetAddr + "/{ip}/status"
 	add := func(service string, i int, vars ...string) {
 		name := Instance(service, i)
-		proc := newProcess(l, name, service, syscall.SIGTERM, l.bin(binApp), service)
+		proc := newProcess(l, name, service, syscall.SIGTERM, l.Bin(binApp), service)
 		proc.Environment = append([]string{"MIGRATION_CONFIG=" + env.MigrationConfig}, vars...)
 		if opt.Release != "" {
 			proc.Environment = append(proc.Environment, "RELEASE="+opt.Release)

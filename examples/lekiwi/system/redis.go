@@ -3,10 +3,12 @@ package system
 import (
 	"fmt"
 	"os"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // writeRedis has Redis keep nothing on disk: it is a cache.
-func writeRedis(l layout, p ports, s secrets) error {
+func writeRedis(l sandbox.Dir, p ports, s secrets) error {
 	conf := fmt.Sprintf(`bind 127.0.0.1
 port %d
 dir %s
@@ -16,11 +18,11 @@ maxmemory-policy allkeys-lru
 save ""
 appendonly no
 daemonize no
-`, p.redis, l.data("redis"), s.redis)
-	if err := os.MkdirAll(l.data("redis"), 0o700); err != nil {
+`, p.redis, l.Data("redis"), s.redis)
+	if err := os.MkdirAll(l.Data("redis"), 0o700); err != nil {
 		return fmt.Errorf("configure Redis: %w", err)
 	}
-	if err := os.WriteFile(l.conf("redis.conf"), []byte(conf), 0o600); err != nil {
+	if err := os.WriteFile(l.Conf("redis.conf"), []byte(conf), 0o600); err != nil {
 		return fmt.Errorf("write the configuration of Redis: %w", err)
 	}
 	return nil

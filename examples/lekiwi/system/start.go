@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // System is one that is up.
@@ -15,8 +17,8 @@ type System struct {
 	Dir string
 	Env Env
 
-	layout  layout
-	compose compose
+	layout  sandbox.Dir
+	compose sandbox.Compose
 }
 
 // startTime bounds Start when its context does not.
@@ -27,11 +29,11 @@ const startTime = 90 * time.Second
 func Start(ctx context.Context, opt Options) (sys *System, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	id, err := unprivileged()
+	id, err := sandbox.Unprivileged()
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLayout(opt.Dir)
+	l, err := owner().Make(opt.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +53,10 @@ func Start(ctx context.Context, opt Options) (sys *System, err error) {
 		return nil, withLogs(l, err)
 	}
 	env := s.env(l, p)
-	if err := env.write(l.envFile()); err != nil {
+	if err := env.write(l.EnvFile()); err != nil {
 		return nil, err
 	}
-	sys = &System{Dir: string(l), Env: env, layout: l, compose: newCompose(l.socket())}
+	sys = &System{Dir: string(l), Env: env, layout: l, compose: sandbox.NewCompose(l.Socket())}
 	if err := sys.AwaitHealthy(ctx); err != nil {
 		return nil, withLogs(l, err)
 	}
@@ -67,19 +69,19 @@ func Open(dir string) (*System, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
-	l := layout(dir)
-	env, err := readEnv(l.envFile())
+	l := sandbox.Dir(dir)
+	env, err := readEnv(l.EnvFile())
 	if err != nil {
 		return nil, fmt.Errorf("no system in %s (lekiwi up --dir %s): %w", dir, dir, err)
 	}
-	return &System{Dir: dir, Env: env, layout: l, compose: newCompose(l.socket())}, nil
+	return &System{Dir: dir, Env: env, layout: l, compose: sandbox.NewCompose(l.Socket())}, nil
 }
 
 // Stop takes the system down.
 func (s *System) Stop(ctx context.Context) error { return Down(ctx, s.Dir) }
 
 // prepare writes everything that is there before the first process.
-func prepare(ctx context.Context, l layout, id *identity, opt Options) (ports, secrets, error) {
+func prepare(ctx context.Context, l sandbox.Dir, id *sandbox.Identity, opt Options) (ports, secrets, error) {
 	fail := func(err error) (ports, secrets, error) { return ports{}, secrets{}, err }
 	if err := install(l, opt.Bin); err != nil {
 		return fail(err)
@@ -99,11 +101,11 @@ func prepare(ctx context.Context, l layout, id *identity, opt Options) (ports, s
 		func() error { return writeNGINX(l, p) },
 		func() error { return writePrometheus(l, p) },
 		func() error { return writeProject(l, p, s.env(l, p), opt, at) },
-		func() error { return os.WriteFile(l.conf("pgpass"), []byte(s.postgres), 0o600) },
-		func() error { return id.own(l) },
-		func() error { return os.Mkdir(l.data("backup"), 0o700) }, // the caller's own
+		func() error { return os.WriteFile(l.Conf("pgpass"), []byte(s.postgres), 0o600) },
+		func() error { return id.Own(string(l)) },
+		func() error { return os.Mkdir(l.Data("backup"), 0o700) }, // the caller's own
 		func() error { return initdb(ctx, l, id, p, at.postgres) },
-		func() error { return os.Remove(l.conf("pgpass")) },
+		func() error { return os.Remove(l.Conf("pgpass")) },
 	} {
 		if err := write(); err != nil {
 			return fail(err)
@@ -115,11 +117,11 @@ func prepare(ctx context.Context, l layout, id *identity, opt Options) (ports, s
 // launch starts process-compose, which outlives the caller. Left to itself it
 // goes through all of /proc for each child of each process, each second that
 // somebody asks how they are: with PostgreSQL's many that takes seconds.
-func launch(l layout, id *identity) error {
-	cmd := exec.Command(l.bin(binCompose), "--config", l.conf("processes.yaml"), "--tui=false", "--keep-project", "--slow-ref-rate=1h",
-		"--disable-dotenv", "--use-uds", "--unix-socket", l.socket(), "--log-file", l.log(binCompose))
-	cmd.Dir, cmd.Env = string(l), environment(l)
-	id.become(cmd)
+func launch(l sandbox.Dir, id *sandbox.Identity) error {
+	cmd := exec.Command(l.Bin(sandbox.ProcessCompose), "--config", l.Conf("processes.yaml"), "--tui=false", "--keep-project", "--slow-ref-rate=1h",
+		"--disable-dotenv", "--use-uds", "--unix-socket", l.Socket(), "--log-file", l.Log(sandbox.ProcessCompose))
+	cmd.Dir, cmd.Env = string(l), owner().Environment(l)
+	id.Become(cmd)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start process-compose: %w", err)
 	}

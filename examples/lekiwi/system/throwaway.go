@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/segue-run/segue/examples/sandbox"
 )
 
 // Stores are PostgreSQL and Redis alone, with the services' tables, for tests
@@ -17,8 +19,8 @@ type Stores struct {
 	SuperURL    string // as the superuser, to the same database
 	RedisURL    string
 
-	dir      layout
-	id       *identity
+	dir      sandbox.Dir
+	id       *sandbox.Identity
 	at       programs
 	postgres *exec.Cmd
 	redis    *exec.Cmd
@@ -27,13 +29,13 @@ type Stores struct {
 // StartStores starts both. Stop ends them and removes their directory.
 func StartStores(ctx context.Context) (st *Stores, err error) {
 	st = &Stores{}
-	if st.id, err = unprivileged(); err != nil {
+	if st.id, err = sandbox.Unprivileged(); err != nil {
 		return nil, err
 	}
 	if st.at, err = findPrograms(); err != nil {
 		return nil, err
 	}
-	if st.dir, err = newLayout(""); err != nil {
+	if st.dir, err = owner().Make(""); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -47,10 +49,10 @@ func StartStores(ctx context.Context) (st *Stores, err error) {
 	}
 	s := newSecrets()
 	st.DatabaseURL, st.SuperURL, st.RedisURL = s.databaseURL(p), s.superURL(p, ""), s.redisURL(p)
-	if err := os.WriteFile(st.dir.conf("pgpass"), []byte(s.postgres), 0o600); err != nil {
+	if err := os.WriteFile(st.dir.Conf("pgpass"), []byte(s.postgres), 0o600); err != nil {
 		return nil, fmt.Errorf("password file: %w", err)
 	}
-	if err := errors.Join(writeRedis(st.dir, p, s), st.id.own(st.dir), initdb(ctx, st.dir, st.id, p, st.at.postgres)); err != nil {
+	if err := errors.Join(writeRedis(st.dir, p, s), st.id.Own(string(st.dir)), initdb(ctx, st.dir, st.id, p, st.at.postgres)); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(st.StartPostgres(), st.StartRedis()); err != nil {
@@ -64,8 +66,8 @@ func StartStores(ctx context.Context) (st *Stores, err error) {
 
 func (st *Stores) start(dir, name string, args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = dir, environment(st.dir)
-	st.id.become(cmd)
+	cmd.Dir, cmd.Env = dir, owner().Environment(st.dir)
+	st.id.Become(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -74,13 +76,13 @@ func (st *Stores) start(dir, name string, args ...string) (*exec.Cmd, error) {
 
 // StartPostgres starts it, again after StopPostgres; it returns at once.
 func (st *Stores) StartPostgres() (err error) {
-	st.postgres, err = st.start(st.dir.data("postgres"), st.at.postgres+"/postgres", "-D", st.dir.data("postgres"), "-c", "fsync=off")
+	st.postgres, err = st.start(st.dir.Data("postgres"), st.at.postgres+"/postgres", "-D", st.dir.Data("postgres"), "-c", "fsync=off")
 	return err
 }
 
 // StartRedis starts it, again after StopRedis; it returns at once.
 func (st *Stores) StartRedis() (err error) {
-	st.redis, err = st.start(st.dir.data("redis"), st.at.redis, st.dir.conf("redis.conf"))
+	st.redis, err = st.start(st.dir.Data("redis"), st.at.redis, st.dir.Conf("redis.conf"))
 	return err
 }
 
@@ -111,7 +113,7 @@ func end(cmd *exec.Cmd, sig syscall.Signal) {
 		return
 	}
 	_ = cmd.Process.Signal(sig) // it may have ended
-	kill := time.AfterFunc(stopTime, func() { _ = cmd.Process.Kill() })
+	kill := time.AfterFunc(sandbox.StopTime, func() { _ = cmd.Process.Kill() })
 	defer kill.Stop()
 	_ = cmd.Wait() // how it ended is not the question
 }

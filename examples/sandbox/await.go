@@ -1,4 +1,4 @@
-package system
+package sandbox
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 
 const lookEvery = 50 * time.Millisecond
 
-// await looks until a condition holds; the error says what was last wrong.
-func await(ctx context.Context, what string, look func(context.Context) error) error {
+// Await looks until a condition holds; the error says what was last wrong.
+func Await(ctx context.Context, what string, look func(context.Context) error) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {

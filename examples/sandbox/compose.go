@@ -1,4 +1,4 @@
-package system
+package sandbox
 
 import (
 	"bytes"
@@ -14,14 +14,18 @@ import (
 	"time"
 )
 
-// compose speaks process-compose's REST API over its socket.
-type compose struct {
+// ProcessCompose is the name of its program.
+const ProcessCompose = "process-compose"
+
+// Compose speaks process-compose's REST API over its socket.
+type Compose struct {
 	client *http.Client
 }
 
-func newCompose(socket string) compose {
+// NewCompose speaks over this socket.
+func NewCompose(socket string) Compose {
 	var dialer net.Dialer
-	return compose{&http.Client{
+	return Compose{&http.Client{
 		Timeout: 30 * time.Second,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
@@ -35,7 +39,7 @@ func newCompose(socket string) compose {
 // errProcess is what process-compose answers with a status of 400.
 var errProcess = errors.New("process-compose refuses")
 
-func (c compose) call(ctx context.Context, method, path string, in, out any) error {
+func (c Compose) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		raw, err := json.Marshal(in)
@@ -75,11 +79,11 @@ func (c compose) call(ctx context.Context, method, path string, in, out any) err
 
 // Statuses of a process that nobody will start again unasked.
 const (
-	statusDisabled  = "Disabled"  // not started yet
-	statusCompleted = "Completed" // stopped
+	StatusDisabled  = "Disabled"  // not started yet
+	StatusCompleted = "Completed" // stopped
 )
 
-// Process is one process as process-compose sees it.
+// A Process is one process as process-compose sees it.
 type Process struct {
 	Name      string  `json:"name"`
 	Service   string  `json:"namespace"`
@@ -92,7 +96,8 @@ type Process struct {
 	Memory    int64   `json:"mem"`
 }
 
-func (c compose) list(ctx context.Context) ([]Process, error) {
+// List is all processes, by name.
+func (c Compose) List(ctx context.Context) ([]Process, error) {
 	var all struct {
 		Data []Process `json:"data"`
 	}
@@ -103,15 +108,17 @@ func (c compose) list(ctx context.Context) ([]Process, error) {
 	return all.Data, nil
 }
 
-func (c compose) get(ctx context.Context, name string) (Process, error) {
+// Get is one of them.
+func (c Compose) Get(ctx context.Context, name string) (Process, error) {
 	var p Process
 	err := c.call(ctx, http.MethodGet, "/process/"+name, nil, &p)
 	return p, err
 }
 
-// start and stop do nothing when there is nothing to do.
-func (c compose) start(ctx context.Context, name string) error {
-	if p, err := c.get(ctx, name); err != nil || p.IsRunning {
+// Start starts a process that does not run. Start and Stop do nothing when there
+// is nothing to do.
+func (c Compose) Start(ctx context.Context, name string) error {
+	if p, err := c.Get(ctx, name); err != nil || p.IsRunning {
 		return err
 	}
 	err := c.call(ctx, http.MethodPost, "/process/start/"+name, nil, nil)
@@ -121,23 +128,26 @@ func (c compose) start(ctx context.Context, name string) error {
 	return err
 }
 
-func (c compose) stop(ctx context.Context, name string) error {
-	if p, err := c.get(ctx, name); err != nil || !p.IsRunning {
+// Stop asks it to end.
+func (c Compose) Stop(ctx context.Context, name string) error {
+	if p, err := c.Get(ctx, name); err != nil || !p.IsRunning {
 		return err
 	}
 	return c.call(ctx, http.MethodPatch, "/process/stop/"+name, nil, nil)
 }
 
-// definition is a process as process-compose has it; it must be given back whole.
-type definition map[string]any
+// A Definition is a process as process-compose has it; it must be given back whole.
+type Definition map[string]any
 
-func (c compose) info(ctx context.Context, name string) (definition, error) {
-	var d definition
+// Info is how a process is defined.
+func (c Compose) Info(ctx context.Context, name string) (Definition, error) {
+	var d Definition
 	err := c.call(ctx, http.MethodGet, "/process/info/"+name, nil, &d)
 	return d, err
 }
 
-func (d definition) environment() []string {
+// Environment is what it is started with, as NAME=value.
+func (d Definition) Environment() []string {
 	var out []string
 	list, _ := d["Environment"].([]any)
 	for _, kv := range list {
@@ -147,23 +157,23 @@ func (d definition) environment() []string {
 	return out
 }
 
-// setEnv changes variables of one process, takes others away, and starts it with
+// SetEnv changes variables of one process, takes others away, and starts it with
 // what is left. It is stopped before: process-compose can lose a process for good
 // that it is asked to change while it runs.
-func (c compose) setEnv(ctx context.Context, name string, vars map[string]string, unset ...string) error {
-	if err := c.stop(ctx, name); err != nil {
+func (c Compose) SetEnv(ctx context.Context, name string, vars map[string]string, unset ...string) error {
+	if err := c.Stop(ctx, name); err != nil {
 		return err
 	}
-	err := await(ctx, name+" to be gone", func(ctx context.Context) error { return c.gone(ctx, name) })
+	err := Await(ctx, name+" to be gone", func(ctx context.Context) error { return c.gone(ctx, name) })
 	if err != nil {
 		return err
 	}
-	d, err := c.info(ctx, name)
+	d, err := c.Info(ctx, name)
 	if err != nil {
 		return err
 	}
 	var env []string
-	for _, pair := range d.environment() {
+	for _, pair := range d.Environment() {
 		key, _, _ := strings.Cut(pair, "=")
 		if _, changed := vars[key]; !changed && !slices.Contains(unset, key) {
 			env = append(env, pair)
@@ -177,13 +187,13 @@ func (c compose) setEnv(ctx context.Context, name string, vars map[string]string
 	if err := c.call(ctx, http.MethodPost, "/process", d, nil); err != nil {
 		return err
 	}
-	return c.start(ctx, name) // one that was not changed, or is disabled, is not started by that
+	return c.Start(ctx, name) // one that was not changed, or is disabled, is not started by that
 }
 
 // gone wants process-compose to have let go of a process: its status says so
 // earlier than its books, which only a refusal to stop it shows.
-func (c compose) gone(ctx context.Context, name string) error {
-	p, err := c.get(ctx, name)
+func (c Compose) gone(ctx context.Context, name string) error {
+	p, err := c.Get(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package system
+package sandbox
 
 import (
 	"fmt"
@@ -11,13 +11,13 @@ import (
 	"syscall"
 )
 
-// identity is who the processes run as; nil means the caller.
-type identity struct {
+// An Identity is who the processes run as; nil means the caller.
+type Identity struct {
 	uid, gid uint32
 }
 
-// unprivileged is the user nobody when the caller is root.
-func unprivileged() (*identity, error) {
+// Unprivileged is the user nobody when the caller is root.
+func Unprivileged() (*Identity, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil //nolint:nilnil // nil is the caller
 	}
@@ -33,40 +33,40 @@ func unprivileged() (*identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gid of nobody: %w", err)
 	}
-	return &identity{uint32(uid), uint32(gid)}, nil
+	return &Identity{uint32(uid), uint32(gid)}, nil
 }
 
-// become makes cmd run as this identity, in a session of its own.
-func (id *identity) become(cmd *exec.Cmd) {
+// Become makes cmd run as this identity, in a session of its own.
+func (id *Identity) Become(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if id != nil {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: id.uid, Gid: id.gid}
 	}
 }
 
-// own hands everything under dir over, but the executables, which may be links
+// Own hands everything under dir over, but dir/bin, the executables, which may be links
 // to the caller's own files.
-func (id *identity) own(l layout) error {
+func (id *Identity) Own(dir string) error {
 	if id == nil {
 		return nil
 	}
-	err := filepath.WalkDir(string(l), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if filepath.Dir(path) == l.path("bin") {
+		if filepath.Dir(path) == filepath.Join(dir, "bin") {
 			return nil
 		}
 		return os.Lchown(path, int(id.uid), int(id.gid)) //nolint:gosec // in a directory that we have just made
 	})
 	if err != nil {
-		return fmt.Errorf("hand %s over to nobody: %w", l, err)
+		return fmt.Errorf("hand %s over to nobody: %w", dir, err)
 	}
 	probe := exec.Command("/bin/true")
-	probe.Dir = string(l)
-	id.become(probe)
+	probe.Dir = dir
+	id.Become(probe)
 	if err := probe.Run(); err != nil {
-		return fmt.Errorf("the user nobody cannot enter %s (one of the folders above it is closed): take another directory: %w", l, err)
+		return fmt.Errorf("the user nobody cannot enter %s (one of the folders above it is closed): take another directory: %w", dir, err)
 	}
 	return nil
 }
