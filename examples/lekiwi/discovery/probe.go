@@ -112,7 +112,7 @@ func (p *prober) takeOn(ctx context.Context, r robot.Robot) error {
 func (p *prober) follow(ctx context.Context, tell func([]api.Change)) {
 	var group errgroup.Group
 	group.SetLimit(parallel)
-	p.state.Follow(ctx, p.log, func(changes []api.Change) {
+	p.state.Follow(ctx, p.log, nil, func(changes []api.Change) {
 		tell(changes)
 		for _, c := range changes {
 			if c.Robot == nil || c.Robot.Lifecycle != robot.Discovered || !p.events() {

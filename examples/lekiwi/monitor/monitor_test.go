@@ -24,6 +24,13 @@ func TestMonitor(t *testing.T) {
 	stop := Run(t, base, monitor.Run, cfg)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
+	Await(t, "the sockets", func() bool { // they are taken once changes are followed
+		ws, _, err := websocket.Dial(ctx, "ws://"+cfg.WebSocketAddr+"/ws", nil)
+		if err == nil {
+			_ = ws.CloseNow()
+		}
+		return err == nil
+	})
 	watch := func(mode string) *websocket.Conn {
 		t.Helper()
 		ws, _, err := websocket.Dial(ctx, "ws://"+cfg.WebSocketAddr+"/ws", nil)

@@ -38,6 +38,9 @@ type server struct {
 	sockets *socket.Server
 	hub     *socket.Hub
 	changes atomic.Int64
+	// following is closed once all that changes is told; sockets are taken then,
+	// or a change could be kept of which no watcher hears.
+	following chan struct{}
 }
 
 // Run serves until ctx ends, says goodbye to all who watch, and returns.
@@ -51,7 +54,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err //nolint:wrapcheck // it names the setting
 	}
 	in := intake.New(state, log)
-	s := &server{cfg: cfg, flags: flags, state: state, hub: &socket.Hub{}}
+	s := &server{cfg: cfg, flags: flags, state: state, hub: &socket.Hub{}, following: make(chan struct{})}
 	s.sockets = &socket.Server{Take: in.Take, Hub: s.hub, Mode: s.mode, Log: log}
 
 	// The intake goes on until the last socket was answered.
@@ -64,7 +67,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	group.Go(func() error { s.sockets.Run(ctx); return nil })
 	group.Go(func() error { s.flush(ctx); return nil })
 	group.Go(func() error {
-		state.Follow(ctx, log, func(c []api.Change) {
+		state.Follow(ctx, log, func() { close(s.following) }, func(c []api.Change) {
 			s.changes.Add(int64(len(c)))
 			s.hub.Tell(c, s.mode() == api.ModePoll)
 		})
@@ -72,6 +75,11 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	})
 	group.Go(func() error { return service.Serve(ctx, cfg.Addr, s.pages()) })
 	group.Go(func() error {
+		select {
+		case <-s.following:
+		case <-ctx.Done():
+			return nil
+		}
 		mux := http.NewServeMux()
 		mux.Handle("GET "+api.PathWebSocket, s.sockets)
 		return service.Serve(ctx, cfg.WebSocketAddr, mux)
@@ -136,6 +144,11 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.state.Ping(r.Context()); err != nil {
 		h.Status, h.Detail["state_manager"] = api.Degraded, "unavailable"
+	}
+	select {
+	case <-s.following:
+	default:
+		h.Status, h.Detail["sockets"] = api.Degraded, "none are taken before changes are followed"
 	}
 	if err := s.flags.Problem(); err != nil {
 		h.Detail["migration_config"] = err.Error()

@@ -213,7 +213,8 @@ const (
 
 // Follow gives each change from now on to told, in order, until ctx ends. While
 // no state-manager is available it waits; what has changed meanwhile comes then.
-func (c *Client) Follow(ctx context.Context, log *slog.Logger, told func([]api.Change)) {
+// What changes after begun was called, if it is not nil, is told.
+func (c *Client) Follow(ctx context.Context, log *slog.Logger, begun func(), told func([]api.Change)) {
 	next, away := int64(-1), false
 	for ctx.Err() == nil {
 		query := fmt.Sprintf("?after=%d&limit=1000&wait=%d", next, int(followWait.Seconds()))
@@ -232,6 +233,9 @@ func (c *Client) Follow(ctx context.Context, log *slog.Logger, told func([]api.C
 		}
 		if away {
 			log.Info("changes are followed again", "after", next)
+		}
+		if next < 0 && begun != nil {
+			begun()
 		}
 		away, next = false, got.Next
 		if len(got.Changes) > 0 {

@@ -39,7 +39,7 @@ func (r *robots) get(id string) (found robot.Robot, exists, whole bool) {
 
 // follow keeps the copy and the observed sessions current until ctx ends.
 func (r *robots) follow(ctx context.Context) {
-	r.state.Follow(ctx, r.log, func(changes []api.Change) {
+	r.state.Follow(ctx, r.log, nil, func(changes []api.Change) {
 		var driven, free, gone []string
 		last := map[string]api.Change{} // of several of one robot the last counts
 		for _, c := range changes {
