@@ -57,7 +57,7 @@ schema: build ## write schema/segue-v1.schema.json from the built-in drivers
 
 .PHONY: soak
 soak: setup ## long proofs whole, long simulations and fuzzing: SEEDS=100000 FUZZTIME=5m
-	SEGUE_SOAK=1 $(GO) test -p 1 -timeout 0 ./cmd/segue ./driver/... ./edge/... ./examples/...
+	SEGUE_SOAK=1 $(GO) test -p 1 -timeout 0 ./acceptance/... ./cmd/segue ./driver/... ./edge/... ./examples/...
 	$(GO) test ./runner/sim -timeout 0 -seeds $(SEEDS)
 	$(GO) test ./runbook -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./expr -run '^$$' -fuzz '^FuzzExpression$$' -fuzztime $(FUZZTIME)

@@ -92,7 +92,7 @@ func (s *socket) watch(ctx context.Context) evidence.Reading {
 	go s.listen(listening)
 	if p.Send != "" {
 		if err := s.conn.Write(ctx, websocket.MessageText, []byte(p.Send)); err != nil && ctx.Err() == nil {
-			return evidence.Failed("", "", "it takes no message: "+err.Error())
+			return evidence.Failed("", "", s.lost("it takes no message: "+err.Error()))
 		}
 	}
 	ponged := make(chan error, 1)
@@ -105,10 +105,15 @@ func (s *socket) watch(ctx context.Context) evidence.Reading {
 	for pong, beat, message := false, p.Heartbeat == 0, p.Expect == ""; !pong || !beat || !message; {
 		select {
 		case err := <-ponged:
-			if err != nil && ctx.Err() == nil {
-				return evidence.Failed("", "", s.lost(fmt.Sprintf("a ping is not answered within %s", p.Timeout)))
+			switch {
+			case err == nil:
+				pong = true
+			case ctx.Err() != nil: // below
+			case errors.Is(err, context.DeadlineExceeded):
+				return evidence.Failed("", "", fmt.Sprintf("a ping is not answered within %s", p.Timeout))
+			default:
+				return evidence.Failed("", "", s.lost("it takes no ping: "+err.Error()))
 			}
-			pong = true
 		case <-s.beat:
 			beat = true
 		case <-s.met:
@@ -140,12 +145,13 @@ func after(d time.Duration) <-chan time.Time {
 	return time.After(d)
 }
 
-// lost is why a ping fails: that the server has closed it says more.
+// lost is why nothing could be sent: that the server has closed it says more,
+// but may be heard a little later.
 func (s *socket) lost(why string) string {
 	select {
 	case err := <-s.gone:
 		return "the server has closed it: " + err.Error()
-	default:
+	case <-time.After(goodbye):
 		return why
 	}
 }
