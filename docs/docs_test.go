@@ -28,6 +28,7 @@ import (
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/edge/shadow"
+	"github.com/segue-run/segue/integrity"
 	"github.com/segue-run/segue/load"
 	"github.com/segue-run/segue/runbook"
 )
@@ -36,7 +37,7 @@ import (
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), redis.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
-		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts(), datasync.Parts())...)
+		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts(), datasync.Parts(), integrity.Parts())...)
 	return c
 }
 

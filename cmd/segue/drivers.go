@@ -17,6 +17,7 @@ import (
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/edge/shadow"
+	"github.com/segue-run/segue/integrity"
 	"github.com/segue-run/segue/load"
 )
 
@@ -40,5 +41,6 @@ func builtIn() *driver.Catalog {
 	c.Add(compare.Parts()...)
 	c.Add(load.Parts()...)
 	c.Add(datasync.Parts()...)
+	c.Add(integrity.Parts()...)
 	return c
 }
