@@ -21,7 +21,7 @@ type Env func(reference string) (string, error)
 //
 // Types follow from the Go type: string, int, float64, bool, time.Duration,
 // runbook.Bytes, runbook.Percent, slices and maps of these, any; Via[T] names a
-// connection whose kind provides T, and a Place is in the system of the one
+// connection whose kind provides T, a slice of them names several, and a Place is in the system of the one
 // that the parameter `of` names. A pointer is
 // a parameter that may be absent: an action owns only fields that are given.
 // An embedded struct's fields are the struct's own. P may have methods Validate() error
@@ -73,6 +73,8 @@ func fieldsOf(t reflect.Type) []runbook.Field {
 		field := runbook.Field{Name: parts[0], Doc: f.Tag.Get("doc"), Default: f.Tag.Get("default"), Of: f.Tag.Get("of")}
 		if v, ok := reflect.New(f.Type).Interface().(via); ok {
 			field.Type, field.Needs = runbook.ConnRef, abilityOf(v.needs())
+		} else if v, ok := viaList(f.Type); ok {
+			field.Type, field.Elem, field.Needs = runbook.List, runbook.ConnRef, abilityOf(v.needs())
 		} else {
 			field.Type, field.Elem = typeOf(f.Type)
 		}
@@ -92,6 +94,32 @@ func fieldsOf(t reflect.Type) []runbook.Field {
 		out = append(out, field)
 	}
 	return out
+}
+
+// viaList reports whether a parameter is a list of names of connections.
+func viaList(t reflect.Type) (elem via, ok bool) {
+	if t.Kind() != reflect.Slice {
+		return nil, false
+	}
+	elem, ok = reflect.New(t.Elem()).Interface().(via)
+	return elem, ok
+}
+
+// bindAll binds a list of connections.
+func bindAll(list reflect.Value, name string, value any, conns Conns) error {
+	names, ok := value.([]any)
+	if !ok {
+		return fmt.Errorf("parameter %s: a %T is no list of connections", name, value)
+	}
+	list.Set(reflect.MakeSlice(list.Type(), len(names), len(names)))
+	for i, n := range names {
+		conn, ok := n.(string)
+		if !ok {
+			return fmt.Errorf("parameter %s: a %T is no name of a connection", name, n)
+		}
+		list.Index(i).Addr().Interface().(via).bind(conn, conns)
+	}
+	return nil
 }
 
 var namedTypes = map[reflect.Type]runbook.Type{
@@ -165,6 +193,12 @@ func decodeInto(v reflect.Value, raw runbook.Params, env Env, conns Conns) error
 				return fmt.Errorf("parameter %s: a %T is no name of a connection", name, value)
 			}
 			ref.bind(conn, conns)
+			continue
+		}
+		if _, ok := viaList(f.Type); ok {
+			if err := bindAll(v.Field(i), name, value, conns); err != nil {
+				return err
+			}
 			continue
 		}
 		value, err := resolve(value, env)

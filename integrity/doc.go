@@ -19,4 +19,4 @@ package integrity
 import "github.com/segue-run/segue/driver"
 
 // Parts are what it brings to the catalog.
-func Parts() []driver.Part { return []driver.Part{equalCheck(), countCheck()} }
+func Parts() []driver.Part { return []driver.Part{equalCheck(), countCheck(), reconcileAction()} }

@@ -209,6 +209,14 @@ func (p *parser) onRemedy(kind *knownKind) string {
 // provides checks that the connection that a field names is of a kind that
 // gives what the field needs.
 func (p *parser) provides(m *mapping, f Field, v any) bool {
+	if list, ok := v.([]any); ok {
+		for _, one := range list {
+			if !p.provides(m, f, one) {
+				return false
+			}
+		}
+		return true
+	}
 	conn, _ := v.(string)
 	have := p.conns[conn]
 	if kind, known := p.kinds(Connection)[have]; !known || slices.Contains(kind.Provides, f.Needs) {

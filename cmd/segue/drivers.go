@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/segue-run/segue/backup"
 	"github.com/segue-run/segue/compare"
 	"github.com/segue-run/segue/datasync"
 	"github.com/segue-run/segue/driver"
@@ -18,6 +19,7 @@ import (
 	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/edge/shadow"
 	"github.com/segue-run/segue/integrity"
+	"github.com/segue-run/segue/journal/sqlite"
 	"github.com/segue-run/segue/load"
 )
 
@@ -42,5 +44,6 @@ func builtIn() *driver.Catalog {
 	c.Add(load.Parts()...)
 	c.Add(datasync.Parts()...)
 	c.Add(integrity.Parts()...)
+	c.Add(backup.Parts(sqlite.Copy)...)
 	return c
 }

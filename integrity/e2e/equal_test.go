@@ -38,12 +38,7 @@ type world struct {
 // two schemas; setup is done in both.
 func with(t *testing.T, check, setup string) world {
 	t.Helper()
-	one.Do(func() { one.url = server.Database(t) })
-	n := one.counts.Add(1)
-	w := world{url: one.url, old: fmt.Sprintf("old_%d", n), new: fmt.Sprintf("new_%d", n)}
-	for _, schema := range []string{w.old, w.new} {
-		w.do(t, fmt.Sprintf("create schema %s; set search_path = %s; %s", schema, schema, setup))
-	}
+	w := fresh(t, setup)
 	w.made = drivertest.Make(t, fmt.Sprintf(`segue: v1
 name: test
 connections:
@@ -55,6 +50,18 @@ phases:
     require: [it]
     steps: [{name: nothing, postgres.change: {on: db, do: select 1, undo: select 1, observe: select 1, want: 1}}]
 `, w.named(check)), map[string]string{"DB": w.url}, slices.Concat(postgres.Parts(), integrity.Parts())...)
+	return w
+}
+
+// fresh makes a world's schemas.
+func fresh(t testing.TB, setup string) world {
+	t.Helper()
+	one.Do(func() { one.url = server.Database(t) })
+	n := one.counts.Add(1)
+	w := world{url: one.url, old: fmt.Sprintf("old_%d", n), new: fmt.Sprintf("new_%d", n)}
+	for _, schema := range []string{w.old, w.new} {
+		w.do(t, fmt.Sprintf("create schema %s; set search_path = %s; %s", schema, schema, setup))
+	}
 	return w
 }
 
