@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/segue-run/segue/backup"
 	"github.com/segue-run/segue/compare"
 	"github.com/segue-run/segue/datasync"
 	"github.com/segue-run/segue/driver"
@@ -37,7 +38,7 @@ import (
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), redis.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
-		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts(), datasync.Parts(), integrity.Parts())...)
+		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts(), datasync.Parts(), integrity.Parts(), backup.Parts(nil))...)
 	return c
 }
 

@@ -26,7 +26,8 @@ const (
 type search struct {
 	views pair[driver.View]
 	form  driver.Form
-	limit int // of keys
+	limit int   // of keys
+	few   int64 // that are listed; 0: fewEnough
 }
 
 // found are the keys under which records differ.
@@ -68,11 +69,18 @@ func (s search) narrow(ctx context.Context, out *found) (at driver.Buckets, err 
 			held += max(sums.left[b].Records, sums.right[b].Records)
 		}
 		step := deeperBits - bits.Len(uint(len(at.Of)))
-		if held <= fewEnough || step < 2 || deep+step > 60 {
+		if held <= s.enough() || step < 2 || deep+step > 60 {
 			return at, nil
 		}
 		within, deep = &at, deep+step
 	}
+}
+
+func (s search) enough() int64 {
+	if s.few > 0 {
+		return s.few
+	}
+	return fewEnough
 }
 
 func total(sums map[uint64]driver.Sum) (n int64) {

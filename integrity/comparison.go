@@ -34,7 +34,7 @@ func (c comparison) run(ctx context.Context, each func(look)) (*Report, error) {
 	if at := v.right.At(); at.Before(out.AsOf) {
 		out.AsOf = at
 	}
-	f, err := search{v, form, c.limit}.run(ctx)
+	f, err := search{views: v, form: form, limit: c.limit}.run(ctx)
 	if err != nil {
 		return nil, err
 	}
