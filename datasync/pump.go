@@ -43,7 +43,7 @@ func (p *pump) close() error {
 }
 
 // run moves all records after the cursor: while one page is written, the next
-// one is read.
+// is mapped, and the one after it read.
 func (p *pump) run(ctx context.Context) error {
 	n, known, err := p.source.Count(ctx)
 	if err != nil {
@@ -53,33 +53,80 @@ func (p *pump) run(ctx context.Context) error {
 		p.of = n
 	}
 	p.pace = pace{p: p.p, source: p.source}
-	loads := make(chan load, 1)
+	b, err := p.bulk(ctx)
+	if err != nil {
+		return err
+	}
+	if b != nil {
+		return p.stream(ctx, b)
+	}
+	return p.records(ctx, func() bool { return false })
+}
+
+// records moves records after the cursor one by one, a page at a time, until
+// enough says so, which is errEnough.
+func (p *pump) records(ctx context.Context, enough func() bool) error {
+	pages, loads := make(chan driver.Page, 1), make(chan load, 1)
 	from := p.cursor.Position
-	both, ctx := errgroup.WithContext(ctx)
-	both.Go(func() error {
-		defer close(loads)
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error {
+		defer close(pages)
 		return p.source.Read(ctx, from, p.p.BatchSize, func(page driver.Page) error {
-			select {
-			case loads <- p.load(page):
-				return p.pace.keep(ctx, page.Took)
-			case <-ctx.Done():
-				return context.Cause(ctx)
+			if err := send(ctx, pages, page); err != nil {
+				return err
 			}
+			return p.pace.keep(ctx, page.Took)
 		})
 	})
-	both.Go(func() error {
-		for l := range loads {
-			if err := p.write(ctx, l); err != nil {
+	all.Go(func() error {
+		defer close(loads)
+		for page := range pages {
+			if err := send(ctx, loads, p.load(page)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return both.Wait()
+	all.Go(func() error {
+		for l := range loads {
+			if err := p.write(ctx, l); err != nil {
+				return err
+			}
+			if enough() {
+				return errEnough
+			}
+		}
+		return nil
+	})
+	return all.Wait()
+}
+
+func send[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // write writes what one page has become, and then lets the cursor go on.
 func (p *pump) write(ctx context.Context, l load) error {
+	if err := p.deliver(ctx, l); err != nil {
+		return err
+	}
+	c := &p.cursor
+	c.Read += int64(len(l.page.Records) + len(l.page.Bad))
+	driver.Tell(ctx, driver.Progress{Done: float64(c.Read), Of: float64(p.of), What: "records"})
+	if l.page.Next == nil { // whoever goes on begins again, and counts again
+		return nil
+	}
+	c.Position = l.page.Next
+	return p.saveNow(ctx)
+}
+
+// deliver writes and deletes, keeps aside what cannot be taken over, and counts.
+func (p *pump) deliver(ctx context.Context, l load) error {
 	records, gone := l.parts()
 	wrote, err := p.sink.Write(ctx, p.effect.Mine, driver.Batch{Records: records, Of: p.of})
 	if err != nil {
@@ -96,18 +143,15 @@ func (p *pump) write(ctx context.Context, l load) error {
 	if err != nil {
 		return err
 	}
-	c := &p.cursor
-	c.Read += int64(len(l.page.Records) + len(l.page.Bad))
-	c.Changed += wrote.Changed
-	c.Unchanged += int64(len(records)-len(wrote.Refused)) - wrote.Changed
-	c.Deleted += deleted
-	c.Returned += l.returned
-	c.Bad += int64(len(bad))
-	driver.Tell(ctx, driver.Progress{Done: float64(c.Read), Of: float64(p.of), What: "records"})
-	if l.page.Next == nil { // whoever goes on begins again, and counts again
-		return nil
-	}
-	c.Position = l.page.Next
+	p.cursor.add(counts{
+		Changed: wrote.Changed, Unchanged: int64(len(records)-len(wrote.Refused)) - wrote.Changed,
+		Deleted: deleted, Returned: l.returned, Bad: int64(len(bad)),
+	})
+	return nil
+}
+
+// saveNow saves the cursor unless that was done just now.
+func (p *pump) saveNow(ctx context.Context) error {
 	if time.Since(p.saved) < saveEvery {
 		return nil
 	}

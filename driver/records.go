@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"time"
 )
 
@@ -43,6 +44,69 @@ type Burdened interface {
 type Burden struct {
 	LockWaits  int           // sessions that wait for a lock
 	ReplicaLag time.Duration // of the replica that is furthest behind
+}
+
+// A BulkSource can hand over its records as a stream that a BulkSink of the same
+// form takes as it is, much faster than one by one.
+type BulkSource interface {
+	RecordSource
+	// Form names the form of the stream.
+	Form() string
+	// Fields are what records have, in order.
+	Fields(ctx context.Context) ([]string, error)
+	// Dump writes these fields of up to most records after a position to w, and
+	// returns how many there were and the position after them.
+	Dump(ctx context.Context, after Position, fields []string, most int, w io.Writer) (n int64, next Position, err error)
+}
+
+// A BulkSink takes streams of records.
+type BulkSink interface {
+	RecordSink
+	// Form names the form of the stream.
+	Form() string
+	// Load takes over a stream like Write a batch; whatever is wrong with one of
+	// its records, none is taken. read is how many the stream had.
+	Load(ctx context.Context, mine func() error, fields []string, r io.Reader) (read, changed int64, err error)
+}
+
+// A Follower is a source that tells what changes, in the order of its commits.
+type Follower interface {
+	RecordSource
+	// Begin opens a log of changes under a name, if there is none: what is
+	// committed after it was opened stands in it, until End. It returns the
+	// position from which the log is kept. mine is Effect.Mine.
+	Begin(ctx context.Context, mine func() error, name string) (Position, error)
+	// Log is how the log under a name stands.
+	Log(ctx context.Context, name string) (Log, error)
+	// Follow hands what stands in the log after a position to take, as it comes,
+	// until ctx ends. take returns the position up to which nothing needs to be
+	// told again. A log that has been lost, or is no longer where it was, is an
+	// error: then something is missing.
+	Follow(ctx context.Context, name string, after Position, take func(Changes) (kept Position, err error)) error
+	// End closes the log; that there is none is fine.
+	End(ctx context.Context, mine func() error, name string) error
+}
+
+// A Log is how a log of changes stands.
+type Log struct {
+	Open   bool
+	Behind int64 // bytes that the source keeps for it
+}
+
+// Changes are some of a log, in order.
+type Changes struct {
+	Changes []Change
+	// Next is the position after them; nil in the middle of a transaction.
+	Next Position
+	// Fresh is when all that was committed before was told; zero when that is not
+	// known.
+	Fresh time.Time
+}
+
+// A Change is a record as it is now, or, if it is gone, its key.
+type Change struct {
+	Record Record
+	Gone   bool
 }
 
 // A Position is a place between two records of a source, in its own words.

@@ -59,13 +59,13 @@ func (v *view) texts(fields []driver.FormField) []string {
 	return out
 }
 
-// row is one text of several fields, which tells NULL from an empty text.
-func row(exprs []string) string { return "row(" + strings.Join(exprs, ", ") + ")::text" }
+// asRow is one text of several fields, which tells NULL from an empty text.
+func asRow(exprs []string) string { return "row(" + strings.Join(exprs, ", ") + ")::text" }
 
 // keyText is one text of the key.
 func (v *view) keyText(form driver.Form) string {
 	if exprs := v.exprs(form.Key); len(exprs) > 1 {
-		return row(exprs)
+		return asRow(exprs)
 	}
 	return v.expr(form.Key[0]) + "::text"
 }
@@ -103,5 +103,5 @@ func (v *view) absent(form driver.Form) string {
 // rowText is one text of all that counts of a row, with its key: else two rows
 // that have changed places would sum up as before.
 func (v *view) rowText(form driver.Form) string {
-	return row(v.exprs(slices.Concat(form.Key, form.Fields)))
+	return asRow(v.exprs(slices.Concat(form.Key, form.Fields)))
 }
