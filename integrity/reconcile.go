@@ -162,22 +162,28 @@ func (a *reconcile) Resume(ctx context.Context, e driver.Effect) (state.State, e
 	return a.Apply(ctx, e)
 }
 
-// repairs is the cursor: from it on there may be something to undo.
+// repairs is the cursor: from it on there may be something to undo, for which the
+// truth need not be there.
 type repairs struct {
-	Keep string `json:"keep"`
+	Keep string       `json:"keep"`
+	Form *driver.Form `json:"form,omitempty"`
 }
 
 // Apply implements driver.Action.
 func (a *reconcile) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
-	r, err := a.repairer(ctx)
+	form, err := a.form(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.repairer(ctx, form)
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	var wrong []look
+	var wrong [][]string
 	report, err := a.comparison().run(ctx, func(l look) {
 		if len(l.sides.left) > 0 || a.p.Extra == "delete" {
-			wrong = append(wrong, look{key: l.key})
+			wrong = append(wrong, l.key)
 		}
 	})
 	switch {
@@ -192,7 +198,7 @@ func (a *reconcile) Apply(ctx context.Context, e driver.Effect) (state.State, er
 		if _, err := os.Stat(a.keep); err == nil {
 			return nil, refuse(a.keep+" is there already, and may hold what another step kept", "name another file in keep, or move it away")
 		}
-		if err := e.Save(ctx, repairs{a.keep}); err != nil {
+		if err := e.Save(ctx, repairs{a.keep, form}); err != nil {
 			return nil, err
 		}
 	}
@@ -212,7 +218,7 @@ func (a *reconcile) Undo(ctx context.Context, e driver.Effect) error {
 	if err := json.Unmarshal(e.Cursor, &cur); err != nil {
 		return fmt.Errorf("cursor of data.reconcile: %w", err)
 	}
-	r, err := a.repairer(ctx)
+	r, err := a.repairer(ctx, cur.Form)
 	if err != nil {
 		return err
 	}

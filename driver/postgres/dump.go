@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -39,7 +40,20 @@ func (db *DB) Dump(ctx context.Context, dir string) (driver.Dump, error) {
 	if err != nil {
 		return driver.Dump{}, fmt.Errorf("dump of %s: %w", db, db.secret.hide(err))
 	}
-	return driver.Dump{ID: m.Identity, Server: m.Server, Taken: m.Taken, Counts: m.Rows}, nil
+	roles, err := db.roles(ctx)
+	if err != nil {
+		return driver.Dump{}, err
+	}
+	return driver.Dump{ID: m.Identity, Server: m.Server, Taken: m.Taken, Counts: m.Rows, Detail: roles}, nil
+}
+
+// roles are the names of all roles, as JSON: policies of tables name some, and
+// those that are not there cannot be restored. No dump of one database has them.
+func (db *DB) roles(ctx context.Context) (names []byte, err error) {
+	err = db.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `select coalesce(json_agg(rolname order by rolname), '[]') from pg_roles where rolname !~ '^pg_'`).Scan(&names)
+	})
+	return names, err
 }
 
 // Prove implements driver.Dumper, on a server that only its own user reaches, by
@@ -66,23 +80,29 @@ func (db *DB) Prove(ctx context.Context, dir string, d driver.Dump) error {
 	if _, err := os.Stat(filepath.Join(c.dir, "initdb")); err != nil {
 		return fmt.Errorf("%w: there is no server beside pg_dump in %s; install Debian's package postgresql-%d", driver.ErrNoInstance, c.dir, c.major)
 	}
-	if err := db.prove(ctx, c, filepath.Join(dir, names[0]), m); err != nil {
+	var roles []string
+	if err := json.Unmarshal(d.Detail, &roles); err != nil {
+		return fmt.Errorf("the roles that the dump names: %w", err)
+	}
+	if err := db.prove(ctx, c, filepath.Join(dir, names[0]), m, roles); err != nil {
 		return fmt.Errorf("restore %s in a server of its own: %w", names[0], err)
 	}
 	return nil
 }
 
-func (db *DB) prove(ctx context.Context, c client, dump string, m *manifest) (err error) {
+func (db *DB) prove(ctx context.Context, c client, dump string, m *manifest, roles []string) (err error) {
 	i, err := throwaway.New()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
 	data := filepath.Join(i.Dir, "data")
-	if err := i.Run(ctx, filepath.Join(c.dir, "initdb"), "--pgdata="+data, "--username=segue", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"); err != nil {
+	if err := i.Run(ctx, filepath.Join(c.dir, "initdb"), "--pgdata="+data, "--username=segue_throwaway", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"); err != nil {
 		return err
 	}
-	at := func(database string) string { return "host=" + i.Dir + " port=5432 user=segue dbname=" + database }
+	at := func(database string) string {
+		return "host=" + i.Dir + " port=5432 user=segue_throwaway dbname=" + database
+	}
 	ready := func(ctx context.Context) error {
 		conn, err := pgx.Connect(ctx, at("postgres"))
 		if err == nil {
@@ -96,10 +116,15 @@ func (db *DB) prove(ctx context.Context, c client, dump string, m *manifest) (er
 	}
 	const name = "restored"
 	if err := onServer(ctx, at("postgres"), func(conn *pgx.Conn) error {
+		for _, role := range roles {
+			if err := order(ctx, conn, "create role %I", role); err != nil {
+				return err
+			}
+		}
 		options, values := m.Made.sql()
 		return order(ctx, conn, "create database %I"+options, append([]any{name}, values...)...)
 	}); err != nil {
-		return fmt.Errorf("create the database: %w", err)
+		return fmt.Errorf("make a database: %w", err)
 	}
 	f, err := os.Open(dump)
 	if err != nil {
@@ -107,7 +132,7 @@ func (db *DB) prove(ctx context.Context, c client, dump string, m *manifest) (er
 	}
 	defer func() { _ = f.Close() }()
 	fill := program{path: c.restore(), in: f, env: []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}, args: []string{
-		"--exit-on-error", "--no-owner", "--no-privileges", "--no-subscriptions", "--no-password", "--dbname=" + at(name),
+		"--exit-on-error", "--no-owner", "--no-privileges", "--no-subscriptions", "--no-tablespaces", "--no-password", "--dbname=" + at(name),
 	}}
 	if err := fill.run(ctx, ""); err != nil {
 		return err

@@ -16,7 +16,7 @@ func TestADumpIsProvedInAServerOfItsOwn(t *testing.T) {
 	url := server.Database(t)
 	postgrestest.Exec(t, url, `drop role if exists nobody_else; create role nobody_else;
 		create table robots (id int primary key, name text); insert into robots select i, 'r' || i from generate_series(1, 50) i;
-		alter table robots owner to nobody_else; create table events (n int)`)
+		alter table robots owner to nobody_else; create policy own on robots to nobody_else using (true); create extension if not exists pg_stat_statements; create table events (n int)`)
 	db := connect(t, url)
 	dir := t.TempDir()
 	d, err := db.Dump(t.Context(), dir)
