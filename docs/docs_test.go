@@ -12,7 +12,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/segue-run/segue/backup"
 	"github.com/segue-run/segue/compare"
+	"github.com/segue-run/segue/datasync"
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
@@ -27,6 +29,7 @@ import (
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/edge/shadow"
+	"github.com/segue-run/segue/integrity"
 	"github.com/segue-run/segue/load"
 	"github.com/segue-run/segue/runbook"
 )
@@ -35,7 +38,7 @@ import (
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), redis.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
-		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts())...)
+		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts(), datasync.Parts(), integrity.Parts(), backup.Parts(nil))...)
 	return c
 }
 

@@ -101,6 +101,10 @@ var abilities = []struct {
 	{"rows", reflect.TypeFor[RowStore]()},
 	{"numbers", reflect.TypeFor[Numbers]()},
 	{"sides", reflect.TypeFor[Edge]()},
+	{"dumps", reflect.TypeFor[Dumper]()},
+	{"restores", reflect.TypeFor[Restorer]()},
+	{"records", reflect.TypeFor[RecordReader]()},
+	{"room-for-records", reflect.TypeFor[RecordWriter]()},
 }
 
 // abilityOf panics on a type that is none, which is a programming error.

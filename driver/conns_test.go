@@ -144,3 +144,35 @@ func TestAnAbilityThatIsNonePanics(t *testing.T) {
 		return nil, nil //nolint:nilnil // never made
 	})
 }
+
+func TestAListOfConnectionsIsOpenedOneByOne(t *testing.T) {
+	type params struct {
+		Of []Via[Numbers] `param:"of,required" doc:"all of them"`
+	}
+	c, ctx := crossing(), t.Context()
+	var got params
+	c.Add(Checks(About{Name: "many"}, func(_ context.Context, _ Conn, p params) (Check, error) { got = p; return nil, nil }))
+	k, _ := c.Kind(runbook.Check, "many")
+	want := []runbook.Field{{Name: "of", Doc: "all of them", Type: runbook.List, Elem: runbook.ConnRef, Required: true, Needs: "numbers"}}
+	if d := cmp.Diff(want, k.Fields); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	h := &house{conns: map[string]Conn{"a": &meter{}, "b": &line{}}}
+	if _, err := c.Check(ctx, h.open, use(c, runbook.Check, "many", runbook.Params{"of": []any{"a", "b"}}), given); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Of) != 2 || len(h.opened) != 0 {
+		t.Fatalf("%v, with %v opened", got.Of, h.opened)
+	}
+	if _, err := got.Of[0].Open(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := got.Of[1].Open(ctx); err == nil || !strings.Contains(err.Error(), "has no numbers") {
+		t.Errorf("what it cannot do: %v", err)
+	}
+	for _, wrong := range []any{"a", []any{int64(3)}} {
+		if _, err := c.Check(ctx, h.open, use(c, runbook.Check, "many", runbook.Params{"of": wrong}), given); err == nil {
+			t.Errorf("%v names connections", wrong)
+		}
+	}
+}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"github.com/segue-run/segue/backup"
 	"github.com/segue-run/segue/compare"
+	"github.com/segue-run/segue/datasync"
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
@@ -16,6 +18,8 @@ import (
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/edge"
 	"github.com/segue-run/segue/edge/shadow"
+	"github.com/segue-run/segue/integrity"
+	"github.com/segue-run/segue/journal/sqlite"
 	"github.com/segue-run/segue/load"
 )
 
@@ -38,5 +42,8 @@ func builtIn() *driver.Catalog {
 	c.Add(nginx.Parts()...)
 	c.Add(compare.Parts()...)
 	c.Add(load.Parts()...)
+	c.Add(datasync.Parts()...)
+	c.Add(integrity.Parts()...)
+	c.Add(backup.Parts(sqlite.Copy)...)
 	return c
 }

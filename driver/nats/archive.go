@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/jsm.go"
 	"github.com/nats-io/jsm.go/backup"
+
+	"github.com/segue-run/segue/internal/disk"
 )
 
 // saved is the file beside a snapshot's archive: the stream's configuration,
@@ -63,7 +65,7 @@ func (m *manifest) read(ctx context.Context, dir string) error {
 	}
 	defer func() { _ = f.Close() }()
 	m.Messages, m.Newest, m.Consumers = 0, nil, nil
-	for d := backup.NewDecoder(heeding{ctx, f}); ; {
+	for d := backup.NewDecoder(disk.Heeding(ctx, f)); ; {
 		item, err := d.Next()
 		if err != nil {
 			return fmt.Errorf("the snapshot is not whole: %w", err)

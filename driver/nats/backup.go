@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/internal/disk"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )
@@ -46,7 +47,7 @@ func newBackup(_ context.Context, c *Conn, p backupParams) (driver.Action, error
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	dir, err := realPath(p.To)
+	dir, err := disk.Real(p.To)
 	if err != nil {
 		return nil, fmt.Errorf("backup of stream %s: %w", p.Stream, err)
 	}
@@ -55,23 +56,6 @@ func newBackup(_ context.Context, c *Conn, p backupParams) (driver.Action, error
 
 // backupID is the identity of a stream's backups in a directory.
 func backupID(dir, stream string) string { return "file:" + filepath.Join(dir, stream) }
-
-// realPath follows links in the part of a path that exists.
-func realPath(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
-	}
-	parent := filepath.Dir(abs)
-	if parent == abs {
-		return abs, nil
-	}
-	real, err := realPath(parent)
-	return filepath.Join(real, filepath.Base(abs)), err
-}
 
 func (a *backupAction) Resources() []driver.Resource {
 	return []driver.Resource{{ID: a.id, Name: "backups of stream " + a.p.Stream + " in " + a.dir}}
@@ -174,7 +158,7 @@ func (a *backupAction) take(ctx context.Context, e driver.Effect, partial string
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	name := a.p.Stream + "-" + m.Taken.UTC().Format("20060102T150405.000Z")
+	name := m.name()
 	if err := e.Save(ctx, backupCursor{name, m.Messages}); err != nil {
 		return err
 	}
@@ -184,17 +168,7 @@ func (a *backupAction) take(ctx context.Context, e driver.Effect, partial string
 	if err := os.Rename(partial, filepath.Join(a.dir, name)); err != nil {
 		return err
 	}
-	return syncDir(a.dir)
-}
-
-// syncDir makes sure that a new name in dir is on disk.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }()
-	return d.Sync()
+	return disk.SyncDir(a.dir)
 }
 
 // backupCursor names the directory that is about to appear.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/internal/disk"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )
@@ -43,7 +44,7 @@ func newDelete(_ context.Context, c *Conn, p deleteParams) (driver.Action, error
 	a := &deletion{c: c, p: p, id: c.streamID(p.Stream)}
 	if p.Backup != "" {
 		var err error
-		if a.dir, err = realPath(p.Backup); err != nil {
+		if a.dir, err = disk.Real(p.Backup); err != nil {
 			return nil, fmt.Errorf("delete stream %s: %w", p.Stream, err)
 		}
 	}

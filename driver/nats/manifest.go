@@ -2,12 +2,9 @@ package nats
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/segue-run/segue/internal/disk"
 )
 
 // manifest says what a backup is of, what is in it, and what its files must
@@ -50,6 +49,11 @@ type savedConsumer struct {
 
 const manifestFile = "manifest.json"
 
+// name is that of the backup's directory.
+func (m *manifest) name() string {
+	return m.Stream + "-" + m.Taken.UTC().Format("20060102T150405.000Z")
+}
+
 // write sums up the files in dir and puts the manifest beside them.
 func (m *manifest) write(ctx context.Context, dir string) error {
 	files, err := os.ReadDir(dir)
@@ -58,7 +62,7 @@ func (m *manifest) write(ctx context.Context, dir string) error {
 	}
 	m.SHA256 = map[string]string{}
 	for _, f := range files {
-		if m.SHA256[f.Name()], err = sum(ctx, filepath.Join(dir, f.Name()), (*os.File).Sync); err != nil {
+		if m.SHA256[f.Name()], _, err = disk.SumFile(ctx, filepath.Join(dir, f.Name())); err != nil {
 			return err
 		}
 	}
@@ -67,33 +71,6 @@ func (m *manifest) write(ctx context.Context, dir string) error {
 		return err
 	}
 	return renameio.WriteFile(filepath.Join(dir, manifestFile), append(raw, '\n'), 0o600)
-}
-
-// sum hashes a file, unless ctx ends first; then is what to do with it after.
-func sum(ctx context.Context, path string, then func(*os.File) error) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }()
-	h := sha256.New()
-	if _, err := io.Copy(h, heeding{ctx, f}); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), then(f)
-}
-
-// heeding is a reader that ends with ctx.
-type heeding struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (h heeding) Read(p []byte) (int, error) {
-	if h.ctx.Err() != nil {
-		return 0, context.Cause(h.ctx)
-	}
-	return h.r.Read(p)
 }
 
 // found is a backup in a directory.
@@ -165,7 +142,7 @@ func readManifest(dir string) *manifest {
 // broken says which file is not as the manifest has it; "" if all are.
 func (f found) broken(ctx context.Context) (string, error) {
 	for name, want := range f.SHA256 {
-		got, err := sum(ctx, filepath.Join(f.dir, filepath.Base(name)), func(*os.File) error { return nil })
+		got, _, err := disk.SumFile(ctx, filepath.Join(f.dir, filepath.Base(name)))
 		switch {
 		case ctx.Err() != nil:
 			return "", fmt.Errorf("check backup %s: %w", f.dir, context.Cause(ctx))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/internal/disk"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )
@@ -63,7 +64,7 @@ func newRestore(_ context.Context, c *Conn, p restoreParams) (driver.Action, err
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	dir, err := realPath(p.From)
+	dir, err := disk.Real(p.From)
 	if err != nil {
 		return nil, fmt.Errorf("restore stream %s: %w", p.Stream, err)
 	}

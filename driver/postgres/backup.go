@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/internal/disk"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )
@@ -59,7 +60,7 @@ func newBackup(_ context.Context, db *DB, p backupParams) (driver.Action, error)
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	dir, err := realPath(p.To)
+	dir, err := disk.Real(p.To)
 	if err != nil {
 		return nil, fmt.Errorf("backup of %s: %w", db, err)
 	}
@@ -72,23 +73,6 @@ func newBackup(_ context.Context, db *DB, p backupParams) (driver.Action, error)
 // backupsID is the identity of a database's backups in a directory.
 func backupsID(dir, database string) string {
 	return "file:" + filepath.Join(dir, fileName(database))
-}
-
-// realPath follows links in the part of a path that exists.
-func realPath(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
-	}
-	parent := filepath.Dir(abs)
-	if parent == abs {
-		return abs, nil
-	}
-	real, err := realPath(parent)
-	return filepath.Join(real, filepath.Base(abs)), err
 }
 
 func (a *backup) Resources() []driver.Resource {

@@ -2,9 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/internal/disk"
 	"github.com/segue-run/segue/state"
 )
 
@@ -53,22 +51,8 @@ func (a *backup) Apply(ctx context.Context, e driver.Effect) (state.State, error
 
 // take makes a whole backup in partial and then gives it its name.
 func (a *backup) take(ctx context.Context, e driver.Effect, partial *os.File) error {
-	p, err := a.db.place(ctx)
+	m, err := a.db.dump(ctx, partial, a.p.Rows == nil || *a.p.Rows, a.p.LockTimeout)
 	if err != nil {
-		return err
-	}
-	c, err := a.db.client(ctx, p.Major)
-	if err != nil {
-		return fmt.Errorf("%w; %s", err, clientRemedy(p.Major))
-	}
-	m := &manifest{Database: p.Database, Identity: p.ID, Server: p.Version, Dumper: c.version, Taken: time.Now(), Made: p.Made}
-	if err := a.dump(ctx, c, partial, m); err != nil {
-		return err
-	}
-	if err := a.prove(ctx, c, partial); err != nil {
-		return err
-	}
-	if err := m.measure(ctx, partial); err != nil {
 		return err
 	}
 	name := dumpName(a.db.name, m.Taken)
@@ -84,24 +68,44 @@ func (a *backup) take(ctx context.Context, e driver.Effect, partial *os.File) er
 	return publish(m, a.dir, name, partial)
 }
 
-// dump writes the dump, and the count of its rows into the manifest, both of
-// one moment.
-func (a *backup) dump(ctx context.Context, c client, to *os.File, m *manifest) error {
-	program := program{path: c.dump(), env: a.db.clientEnv(), out: to, args: []string{
-		"--format=custom", "--no-password", fmt.Sprintf("--lock-wait-timeout=%d", a.p.LockTimeout.Milliseconds()),
-		"--dbname=" + a.db.conninfo(a.db.name),
-	}}
-	if a.p.Rows != nil && !*a.p.Rows {
-		return program.run(ctx, a.db.secret)
+// dump writes the database to a file, and reads that back.
+func (db *DB) dump(ctx context.Context, to *os.File, rows bool, lockTimeout time.Duration) (*manifest, error) {
+	p, err := db.place(ctx)
+	if err != nil {
+		return nil, err
 	}
-	s, err := a.db.snapshot(ctx, a.p.LockTimeout)
+	c, err := db.client(ctx, p.Major)
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, clientRemedy(p.Major))
+	}
+	m := &manifest{Database: p.Database, Identity: p.ID, Server: p.Version, Dumper: c.version, Taken: time.Now(), Made: p.Made}
+	if err := db.dumpRows(ctx, c, to, m, rows, lockTimeout); err != nil {
+		return nil, err
+	}
+	if err := db.readable(ctx, c, to); err != nil {
+		return nil, err
+	}
+	return m, m.measure(ctx, to)
+}
+
+// dumpRows writes the dump, and the count of its rows into the manifest, both of
+// one moment.
+func (db *DB) dumpRows(ctx context.Context, c client, to *os.File, m *manifest, rows bool, lockTimeout time.Duration) error {
+	program := program{path: c.dump(), env: db.clientEnv(), out: to, args: []string{
+		"--format=custom", "--no-password", fmt.Sprintf("--lock-wait-timeout=%d", lockTimeout.Milliseconds()),
+		"--dbname=" + db.conninfo(db.name),
+	}}
+	if !rows {
+		return program.run(ctx, db.secret)
+	}
+	s, err := db.snapshot(ctx, lockTimeout)
 	if err != nil {
 		return err
 	}
 	defer s.end()
 	program.args = append(program.args, "--snapshot="+s.name)
 	both, ctx := errgroup.WithContext(ctx)
-	both.Go(func() error { return program.run(ctx, a.db.secret) })
+	both.Go(func() error { return program.run(ctx, db.secret) })
 	both.Go(func() (err error) {
 		m.Rows, err = countRows(ctx, s.tx, s.tables)
 		return err
@@ -109,14 +113,14 @@ func (a *backup) dump(ctx context.Context, c client, to *os.File, m *manifest) e
 	return both.Wait()
 }
 
-// prove has pg_restore read the whole dump: the table of contents, which --list
+// readable has pg_restore read the whole dump: the table of contents, which --list
 // reads, is at its beginning, and says nothing of what is cut off.
-func (a *backup) prove(ctx context.Context, c client, dump *os.File) error {
+func (db *DB) readable(ctx context.Context, c client, dump *os.File) error {
 	if _, err := dump.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	program := program{path: c.restore(), args: []string{"--file=" + os.DevNull}, env: a.db.clientEnv(), in: dump}
-	if err := program.run(ctx, a.db.secret); err != nil {
+	program := program{path: c.restore(), args: []string{"--file=" + os.DevNull}, env: db.clientEnv(), in: dump}
+	if err := program.run(ctx, db.secret); err != nil {
 		return fmt.Errorf("the dump cannot be read: %w", err)
 	}
 	return nil
@@ -127,12 +131,10 @@ func (m *manifest) measure(ctx context.Context, f *os.File) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	h := sha256.New()
-	n, err := io.Copy(h, &reader{ctx, f})
-	if err != nil {
-		return fmt.Errorf("sum up the dump: %w", err)
+	var err error
+	if m.SHA256, m.Size, err = disk.Sum(ctx, f); err != nil {
+		return fmt.Errorf("the dump: %w", err)
 	}
-	m.Size, m.SHA256 = n, hex.EncodeToString(h.Sum(nil))
 	return f.Sync()
 }
 
@@ -148,9 +150,5 @@ func publish(m *manifest, dir, name string, partial *os.File) error {
 	if err := os.Rename(partial.Name(), filepath.Join(dir, name)); err != nil {
 		return err
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return disk.SyncDir(dir)
 }

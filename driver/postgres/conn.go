@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/segue-run/segue/internal/disk"
 )
 
 type connParams struct {
@@ -35,7 +37,7 @@ type DB struct {
 	secret  secret
 	// programs are patterns of where pg_dump and pg_restore are, before PATH.
 	programs []string
-	sums     sums
+	sums     disk.Sums
 
 	mu sync.Mutex
 	id string // canonical, once it is known

@@ -3,8 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,10 +12,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/segue-run/segue/internal/disk"
 )
 
 // manifest says what a dump is of, and what the file must be.
@@ -119,7 +118,7 @@ func (m *manifest) write(dir, name string) error {
 }
 
 // fits compares an open dump with its manifest, and leaves it at its start.
-func (m *manifest) fits(ctx context.Context, f *os.File, s *sums) error {
+func (m *manifest) fits(ctx context.Context, f *os.File, s *disk.Sums) error {
 	name := filepath.Base(f.Name())
 	info, err := f.Stat()
 	if err != nil {
@@ -128,7 +127,7 @@ func (m *manifest) fits(ctx context.Context, f *os.File, s *sums) error {
 	if info.Size() != m.Size {
 		return fmt.Errorf("%s has %d bytes, and %d by its manifest", name, info.Size(), m.Size)
 	}
-	sum, err := s.of(ctx, f, info)
+	sum, err := s.Of(ctx, f, info)
 	if err != nil {
 		return err
 	}
@@ -140,7 +139,7 @@ func (m *manifest) fits(ctx context.Context, f *os.File, s *sums) error {
 }
 
 // whole reads the manifest of a dump that is what it says.
-func whole(ctx context.Context, dir, name string, s *sums) (*manifest, error) {
+func whole(ctx context.Context, dir, name string, s *disk.Sums) (*manifest, error) {
 	m, err := readManifest(dir, name)
 	if err != nil {
 		return nil, err
@@ -151,51 +150,4 @@ func whole(ctx context.Context, dir, name string, s *sums) (*manifest, error) {
 	}
 	defer func() { _ = f.Close() }()
 	return m, m.fits(ctx, f, s)
-}
-
-// sums remembers the checksums of files that have not changed since: a step is
-// looked at often, and a large dump takes its time. The zero value is empty.
-type sums struct {
-	mu    sync.Mutex
-	known map[string]string
-}
-
-// of is the SHA-256 of a file. A nil sums remembers nothing.
-func (s *sums) of(ctx context.Context, f *os.File, info os.FileInfo) (string, error) {
-	key := fmt.Sprintf("%s %d %d", f.Name(), info.Size(), info.ModTime().UnixNano())
-	if s != nil {
-		s.mu.Lock()
-		sum, ok := s.known[key]
-		s.mu.Unlock()
-		if ok {
-			return sum, nil
-		}
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, &reader{ctx, f}); err != nil {
-		return "", fmt.Errorf("sum up %s: %w", f.Name(), err)
-	}
-	sum := hex.EncodeToString(h.Sum(nil))
-	if s != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.known == nil {
-			s.known = map[string]string{}
-		}
-		s.known[key] = sum
-	}
-	return sum, nil
-}
-
-// reader stops when ctx ends.
-type reader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.r.Read(p)
 }

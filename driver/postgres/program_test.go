@@ -100,7 +100,7 @@ func TestARealDumpThatIsCutOffCannotBeRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = f.Close() }()
-		return a.prove(t.Context(), c, f)
+		return a.db.readable(t.Context(), c, f)
 	}
 	if err := prove(); err != nil {
 		t.Errorf("a whole one: %v", err)

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/internal/disk"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )
@@ -22,6 +23,7 @@ type restore struct {
 	db    *DB
 	p     restoreParams
 	dir   string // the real path of from
+	from  driver.Dumps
 	place place
 	id    string
 }
@@ -66,7 +68,7 @@ func newRestore(ctx context.Context, db *DB, p restoreParams) (driver.Action, er
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	dir, err := realPath(p.From)
+	dir, err := disk.Real(p.From)
 	if err != nil {
 		return nil, fmt.Errorf("restore into %s: %w", p.Into, err)
 	}
@@ -74,7 +76,26 @@ func newRestore(ctx context.Context, db *DB, p restoreParams) (driver.Action, er
 	if err != nil {
 		return nil, err
 	}
-	return &restore{db: db, p: p, dir: dir, place: at, id: at.beside(p.Into)}, nil
+	one := driver.Dumps{
+		Dir: dir, Good: func(context.Context) (string, error) { return dir, nil },
+		All: func() ([]string, error) { return []string{dir}, nil },
+	}
+	return &restore{db: db, p: p, dir: dir, from: one, place: at, id: at.beside(p.Into)}, nil
+}
+
+var _ driver.Restorer = (*DB)(nil)
+
+// Restoring implements driver.Restorer.
+func (db *DB) Restoring(ctx context.Context, from driver.Dumps, into string) (driver.Action, error) {
+	p := restoreParams{From: from.Dir, Into: into}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	at, err := db.place(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &restore{db: db, p: p, dir: from.Dir, from: from, place: at, id: at.beside(into)}, nil
 }
 
 func (r *restore) Resources() []driver.Resource {

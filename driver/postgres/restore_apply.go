@@ -58,14 +58,14 @@ func (r *restore) apply(ctx context.Context, e driver.Effect, want, now restored
 // open opens the backup that was planned, summed up right now and not from
 // memory: what is read below is this very file.
 func (r *restore) open(ctx context.Context, want restored) (*os.File, *manifest, error) {
-	m, err := readManifest(r.dir, want.Backup)
+	dir, m, err := r.seek(want.Backup)
 	if err != nil {
 		return nil, nil, err
 	}
 	if m.SHA256 != want.SHA256 {
 		return nil, nil, fmt.Errorf("it is another backup than was planned: its manifest says %s, and the plan %s", m.SHA256, want.SHA256)
 	}
-	f, err := os.Open(filepath.Join(r.dir, want.Backup))
+	f, err := os.Open(filepath.Join(dir, want.Backup))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,6 +74,25 @@ func (r *restore) open(ctx context.Context, want restored) (*os.File, *manifest,
 		return nil, nil, err
 	}
 	return f, m, nil
+}
+
+// seek finds a backup by its name.
+func (r *restore) seek(name string) (dir string, m *manifest, err error) {
+	dirs, err := r.from.All()
+	if err != nil {
+		return "", nil, err
+	}
+	err = fmt.Errorf("there is no backup %s in %s any more", name, r.dir)
+	for _, dir := range dirs {
+		m, wrong := readManifest(dir, name)
+		if wrong == nil {
+			return dir, m, nil
+		}
+		if len(dirs) == 1 {
+			err = wrong
+		}
+	}
+	return "", nil, err
 }
 
 var leadingDigits = regexp.MustCompile(`^\d+`)

@@ -57,13 +57,17 @@ func (r *restore) find(ctx context.Context) (string, *manifest, error) {
 		m, err := whole(ctx, r.dir, r.p.Backup, &r.db.sums)
 		return r.p.Backup, m, err
 	}
-	names, err := dumps(r.dir, r.db.name)
+	dir, err := r.from.Good(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	names, err := dumps(dir, r.db.name)
 	if err != nil {
 		return "", nil, err
 	}
 	var wrong []string
 	for _, name := range names {
-		m, err := whole(ctx, r.dir, name, &r.db.sums)
+		m, err := whole(ctx, dir, name, &r.db.sums)
 		if ctx.Err() != nil {
 			return "", nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/internal/disk"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/state"
 )
@@ -72,7 +73,7 @@ func newBaseline(_ context.Context, s *Server, p baselineParams) (driver.Action,
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	path, err := realPath(p.File)
+	path, err := disk.Real(p.File)
 	if err != nil {
 		return nil, err
 	}

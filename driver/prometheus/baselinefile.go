@@ -100,20 +100,3 @@ func syncDir(path string) error {
 	}
 	return nil
 }
-
-// realPath follows the links in the part of a path that exists.
-func realPath(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("path of the baseline: %w", err)
-	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
-	}
-	parent := filepath.Dir(abs)
-	if parent == abs {
-		return abs, nil
-	}
-	real, err := realPath(parent)
-	return filepath.Join(real, filepath.Base(abs)), err
-}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/internal/disk"
 	"github.com/segue-run/segue/runbook"
 )
 
@@ -50,7 +51,7 @@ func newNear(s *Server, p nearParams) (*near, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	path, err := realPath(p.File)
+	path, err := disk.Real(p.File)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,8 @@ type Server struct {
 	port int
 	cred *syscall.Credential
 
+	settings []string
+
 	leash io.Closer // while it is open, the watch lets the server live
 
 	cmd  *exec.Cmd
@@ -42,9 +44,10 @@ type Server struct {
 }
 
 // Start starts a server that only this test uses, and ends it with the test.
-func Start(t testing.TB) *Server {
+// Settings are such as "max_connections=10".
+func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s, err := start()
+	s, err := start(settings...)
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
@@ -52,7 +55,7 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-func start() (_ *Server, err error) {
+func start(settings ...string) (_ *Server, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -62,7 +65,7 @@ func start() (_ *Server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory of the server: %w", err)
 	}
-	s := &Server{dir: dir, bin: bin}
+	s := &Server{dir: dir, bin: bin, settings: settings}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -147,9 +150,16 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 // launch runs the server and waits until it answers.
 func (s *Server) launch() error {
 	s.log.Reset()
-	cmd := s.command("postgres", "-D", s.data(), "-k", s.dir, "-p", strconv.Itoa(s.port),
+	args := []string{
+		"-D", s.data(), "-k", s.dir, "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off",
-		"-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "jit=off")
+		"-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "jit=off",
+		"-c", "wal_level=logical", "-c", "max_replication_slots=30", "-c", "max_wal_senders=30",
+	}
+	for _, setting := range s.settings {
+		args = append(args, "-c", setting)
+	}
+	cmd := s.command("postgres", args...)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run postgres: %w", err)
