@@ -101,6 +101,8 @@ var abilities = []struct {
 	{"rows", reflect.TypeFor[RowStore]()},
 	{"numbers", reflect.TypeFor[Numbers]()},
 	{"sides", reflect.TypeFor[Edge]()},
+	{"records", reflect.TypeFor[RecordReader]()},
+	{"room-for-records", reflect.TypeFor[RecordWriter]()},
 }
 
 // abilityOf panics on a type that is none, which is a programming error.

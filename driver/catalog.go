@@ -63,6 +63,10 @@ type About struct {
 	// Health: a check whose subject cannot be reached fails, where a
 	// measurement would be unknown.
 	Health bool
+
+	// Reads and Writes are, of a kind of connection that is a RecordReader or a
+	// RecordWriter, structs whose fields carry `param` tags: how a Place is written.
+	Reads, Writes any
 }
 
 // Connects makes the Part for a kind of connection. P is a struct whose fields
@@ -71,7 +75,7 @@ type About struct {
 // systems follows from C: let open return the driver's own type.
 func Connects[C Conn, P any](about About, open func(context.Context, P) (C, error)) Part {
 	kind := kindOf[P](about)
-	kind.Provides = providedBy(reflect.TypeFor[C]())
+	kind.Provides, kind.Places = providedBy(reflect.TypeFor[C]()), placesOf(about)
 	return partFunc(func(c *Catalog) {
 		if c.conns == nil {
 			c.conns = map[string]connEntry{}

@@ -27,7 +27,7 @@ func (c Conns) open(ctx context.Context, name string) (Conn, error) {
 }
 
 // Via is a parameter that names a connection, whose kind must provide T: one of
-// the interfaces MessageStore, RowStore, Numbers and Edge. So an action or check can
+// the interfaces in capability.go and records.go. So an action or check can
 // reach systems that its driver does not know:
 //
 //	Bus driver.Via[driver.MessageStore] `param:"bus" doc:"…"`

@@ -17,11 +17,12 @@ type Env func(reference string) (string, error)
 
 // kindOf derives a kind from a struct of parameters. A field's tag is
 //
-//	`param:"name[,required][,connection|check|expression|percentage|…]" doc:"…" enum:"a|b" default:"30s" vars:"rows|now"`
+//	`param:"name[,required][,connection|check|expression|percentage|…]" doc:"…" enum:"a|b" default:"30s" vars:"rows|now" of:"from"`
 //
 // Types follow from the Go type: string, int, float64, bool, time.Duration,
 // runbook.Bytes, runbook.Percent, slices and maps of these, any; Via[T] names a
-// connection whose kind provides T. A pointer is
+// connection whose kind provides T, and a Place is in the system of the one
+// that the parameter `of` names. A pointer is
 // a parameter that may be absent: an action owns only fields that are given.
 // An embedded struct's fields are the struct's own. P may have methods Validate() error
 // and, of a check, Takes() time.Duration: how long one answer takes.
@@ -32,12 +33,9 @@ func kindOf[P any](about About) runbook.Kind {
 		Background: about.Background, Resumable: about.Resumable, Irreversible: about.Irreversible, Approved: about.Approved,
 		Health: about.Health,
 	}
-	unresolved := func(raw runbook.Params) (P, error) {
-		return decode[P](raw, func(ref string) (string, error) { return "${" + ref + "}", nil }, nil)
-	}
 	if _, ok := any(*new(P)).(interface{ Validate() error }); ok {
 		kind.Validate = func(raw runbook.Params) error {
-			p, err := unresolved(raw)
+			p, err := decode[P](raw, unresolved, nil)
 			if err != nil {
 				return err
 			}
@@ -46,7 +44,7 @@ func kindOf[P any](about About) runbook.Kind {
 	}
 	if _, ok := any(*new(P)).(interface{ Takes() time.Duration }); ok {
 		kind.Takes = func(raw runbook.Params) time.Duration {
-			p, err := unresolved(raw)
+			p, err := decode[P](raw, unresolved, nil)
 			if err != nil {
 				return 0
 			}
@@ -55,6 +53,9 @@ func kindOf[P any](about About) runbook.Kind {
 	}
 	return kind
 }
+
+// unresolved is an Env that leaves references as they are, while nothing is opened.
+func unresolved(reference string) (string, error) { return "${" + reference + "}", nil }
 
 func fieldsOf(t reflect.Type) []runbook.Field {
 	var out []runbook.Field
@@ -69,7 +70,7 @@ func fieldsOf(t reflect.Type) []runbook.Field {
 			continue
 		}
 		parts := strings.Split(tag, ",")
-		field := runbook.Field{Name: parts[0], Doc: f.Tag.Get("doc"), Default: f.Tag.Get("default")}
+		field := runbook.Field{Name: parts[0], Doc: f.Tag.Get("doc"), Default: f.Tag.Get("default"), Of: f.Tag.Get("of")}
 		if v, ok := reflect.New(f.Type).Interface().(via); ok {
 			field.Type, field.Needs = runbook.ConnRef, abilityOf(v.needs())
 		} else {
@@ -97,6 +98,7 @@ var namedTypes = map[reflect.Type]runbook.Type{
 	reflect.TypeFor[time.Duration]():   runbook.Duration,
 	reflect.TypeFor[runbook.Bytes]():   runbook.Size,
 	reflect.TypeFor[runbook.Percent](): runbook.Percentage,
+	reflect.TypeFor[Place]():           runbook.Place,
 	reflect.TypeFor[any]():             runbook.Any,
 }
 
@@ -169,6 +171,12 @@ func decodeInto(v reflect.Value, raw runbook.Params, env Env, conns Conns) error
 		if err != nil {
 			return fmt.Errorf("parameter %s: %w", name, err)
 		}
+		if place, ok := v.Field(i).Addr().Interface().(*Place); ok {
+			if place.params, ok = value.(runbook.Params); !ok {
+				return fmt.Errorf("parameter %s: a %T is no place", name, value)
+			}
+			continue
+		}
 		if err := assign(v.Field(i), value); err != nil {
 			return fmt.Errorf("parameter %s: %w", name, err)
 		}
@@ -210,6 +218,12 @@ func resolve(value any, env Env) (any, error) {
 			out[i] = r
 		}
 		return out, nil
+	case runbook.Params: // of a place
+		out, err := resolve(map[string]any(value), env)
+		if err != nil {
+			return nil, err
+		}
+		return runbook.Params(out.(map[string]any)), nil
 	case map[string]any:
 		out := make(map[string]any, len(value))
 		for k, e := range value {

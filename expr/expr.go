@@ -24,6 +24,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 
 	"github.com/segue-run/segue/evidence"
 )
@@ -46,6 +47,15 @@ type Expr struct {
 // The error is [Errors]. An expression must be able to be true or false, and
 // must look at a variable.
 func Compile(text string, vars []string) (*Expr, error) {
+	return compile(text, vars, func(t *cel.Type) error {
+		if !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
+			return fmt.Errorf("the expression gives %s, not true or false", t)
+		}
+		return nil
+	})
+}
+
+func compile(text string, vars []string, fits func(*cel.Type) error) (*Expr, error) {
 	if len(text) > maxText {
 		return nil, Errors{{1, 1, fmt.Sprintf("the expression has %d bytes; it may have %d at most", len(text), maxText), ""}}
 	}
@@ -66,8 +76,8 @@ func Compile(text string, vars []string) (*Expr, error) {
 	if issues.Err() != nil {
 		return nil, errorsOf(issues)
 	}
-	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
-		return nil, Errors{{1, 1, fmt.Sprintf("the expression gives %s, not true or false", t), ""}}
+	if err := fits(checked.OutputType()); err != nil {
+		return nil, Errors{{1, 1, err.Error(), ""}}
 	}
 	used := consulted(checked.NativeRep(), vars)
 	if len(used) == 0 {
@@ -90,26 +100,9 @@ func (e *Expr) Vars() []string { return slices.Clone(e.vars) }
 // why, when a variable that it uses is missing or null, holds a NaN anywhere,
 // or when what it looks at within one is not there, null or of the wrong kind.
 func (e *Expr) Eval(vars map[string]any) (evidence.Verdict, error) {
-	input := make(map[string]any, len(e.vars))
-	for _, name := range e.vars {
-		v, ok := vars[name]
-		if !ok || v == nil {
-			return evidence.Unknown, fmt.Errorf("there is no %s", name)
-		}
-		val, err := convert(v)
-		if err != nil {
-			return evidence.Unknown, fmt.Errorf("%s: %w", name, err)
-		}
-		if val == types.NullValue {
-			return evidence.Unknown, fmt.Errorf("there is no %s", name)
-		}
-		input[name] = val
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
-	defer cancel()
-	out, _, err := e.prog.ContextEval(ctx, input)
+	out, err := e.eval(vars)
 	if err != nil {
-		return evidence.Unknown, readable(err)
+		return evidence.Unknown, err
 	}
 	switch out {
 	case types.True:
@@ -117,8 +110,33 @@ func (e *Expr) Eval(vars map[string]any) (evidence.Verdict, error) {
 	case types.False:
 		return evidence.Fail, nil
 	}
-	if types.IsUnknownOrError(out) {
-		return evidence.Unknown, errors.New("the expression has no answer")
-	}
 	return evidence.Unknown, fmt.Errorf("the expression is %s, not true or false", kindName(out))
+}
+
+func (e *Expr) eval(vars map[string]any) (ref.Val, error) {
+	input := make(map[string]any, len(e.vars))
+	for _, name := range e.vars {
+		v, ok := vars[name]
+		if !ok || v == nil {
+			return nil, fmt.Errorf("there is no %s", name)
+		}
+		val, err := convert(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if val == types.NullValue {
+			return nil, fmt.Errorf("there is no %s", name)
+		}
+		input[name] = val
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
+	defer cancel()
+	out, _, err := e.prog.ContextEval(ctx, input)
+	if err != nil {
+		return nil, readable(err)
+	}
+	if types.IsUnknownOrError(out) {
+		return nil, errors.New("the expression has no answer")
+	}
+	return out, nil
 }

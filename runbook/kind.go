@@ -44,6 +44,15 @@ type Kind struct {
 	// Provides says what a kind of connection gives to actions and checks of
 	// other systems ("messages", "rows"); a field's Needs is one of these.
 	Provides []string
+	// Places says, by what a kind of connection provides, how a place in its
+	// systems is written: a table here, a path there.
+	Places map[string]PlaceKind
+}
+
+// A PlaceKind is how a kind of connection says where in its systems something is.
+type PlaceKind struct {
+	Fields   []Field
+	Validate func(Params) error `json:"-"` // as in Kind; may be nil
 }
 
 // FieldError is a Validate error that points at one parameter.
@@ -69,6 +78,7 @@ const (
 	CheckRef   Type = "check"      // string; the name of a check
 	List       Type = "list"       // []any of Elem
 	Map        Type = "map"        // map[string]any of Elem
+	Place      Type = "place"      // Params; a place in the system that another field's connection reaches
 	Any        Type = "any"        // plain YAML data: string, int64, float64, bool, []any, map[string]any
 )
 
@@ -84,6 +94,9 @@ type Field struct {
 	// Needs is what the kind of the connection that a ConnRef names must
 	// provide; "" for nothing.
 	Needs string
+	// Of is, of a Place, the field that names the connection in whose system it
+	// is: that connection's kind says what can be written here.
+	Of string
 	// Vars lists the variables an Expression may use; each is dynamically typed.
 	Vars []string
 }

@@ -74,6 +74,7 @@ func (b *schemaBuilder) scalars() {
 	def(Expression, &jsonschema.Schema{Type: "string"}, "A CEL expression that is true or false.")
 	def(ConnRef, &jsonschema.Schema{Type: "string"}, "The name of a connection.")
 	def(CheckRef, &jsonschema.Schema{Type: "string"}, "The name of a check.")
+	def(Place, &jsonschema.Schema{Type: "object"}, "A place in a connection's system, as its kind has it written.")
 	def(Any, &jsonschema.Schema{}, "Any YAML data.")
 }
 

@@ -1,6 +1,10 @@
 package runbook
 
-import "github.com/google/jsonschema-go/jsonschema"
+import (
+	"slices"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
 
 // key is the schema of a section's key.
 func (b *schemaBuilder) key(k key) *jsonschema.Schema {
@@ -84,12 +88,10 @@ func (b *schemaBuilder) addKinds(s *jsonschema.Schema, class Class) []string {
 // kind defines a kind's parameters and refers to them.
 func (b *schemaBuilder) kind(class Class, kind Kind) *jsonschema.Schema {
 	name := string(class) + "." + kind.Name
-	s := &jsonschema.Schema{Type: "object", Description: kind.Doc, Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: nothingElse()}
-	for _, f := range kindFields(kind) {
-		s.Properties[f.Name] = b.field(f)
-		s.PropertyOrder = append(s.PropertyOrder, f.Name)
-		if f.Required {
-			s.Required = append(s.Required, f.Name)
+	s := b.fields(kind.Doc, kindFields(kind))
+	for _, f := range kind.Fields {
+		if f.Type == Place {
+			s.Properties[f.Name] = b.places(f, kind.Fields)
 		}
 	}
 	if len(s.Required) == 0 {
@@ -97,6 +99,38 @@ func (b *schemaBuilder) kind(class Class, kind Kind) *jsonschema.Schema {
 	}
 	b.defs[name] = s
 	return ref(name)
+}
+
+// fields is the schema of parameters.
+func (b *schemaBuilder) fields(doc string, fields []Field) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "object", Description: doc, Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: nothingElse()}
+	for _, f := range fields {
+		s.Properties[f.Name] = b.field(f)
+		s.PropertyOrder = append(s.PropertyOrder, f.Name)
+		if f.Required {
+			s.Required = append(s.Required, f.Name)
+		}
+	}
+	return s
+}
+
+// places is what can be written in a field of type Place: what any of the kinds
+// of connections takes there.
+func (b *schemaBuilder) places(f Field, fields []Field) *jsonschema.Schema {
+	i := slices.IndexFunc(fields, func(of Field) bool { return of.Name == f.Of })
+	out := &jsonschema.Schema{Description: f.Doc}
+	for _, conn := range b.cat.Kinds(Connection) {
+		place, ok := conn.Places[fields[i].Needs]
+		if !ok {
+			continue
+		}
+		name := "place." + conn.Name + "." + fields[i].Needs
+		if b.defs[name] == nil {
+			b.defs[name] = b.fields("Of a "+conn.Name+" connection.", place.Fields)
+		}
+		out.AnyOf = append(out.AnyOf, ref(name))
+	}
+	return out
 }
 
 // step is a step's keys and exactly one action.

@@ -102,28 +102,7 @@ func (p *parser) use(class Class, k, n *yaml.Node, path string) (Use, bool) {
 	if !ok {
 		return Use{}, false
 	}
-	good, sampled := true, false
-	for _, name := range m.order {
-		f, ok := kind.fields[name]
-		if !ok {
-			p.unknownParam(kind, m, name)
-			good = false
-			continue
-		}
-		v, s, ok := p.value(m.vals[name], f, m.at(name), true)
-		if ok && !s && f.Needs != "" {
-			ok = p.provides(m, f, v)
-		}
-		if good, sampled = good && ok, sampled || s; ok {
-			u.Params[name] = v
-		}
-	}
-	for _, f := range kindFields(kind.Kind) {
-		if _, given := m.vals[f.Name]; f.Required && !given {
-			p.missingParam(kind, m, f)
-			good = false
-		}
-	}
+	good, sampled := p.params(kind, m, u.Params)
 	if good && kind.On != "" {
 		good = p.onKind(kind, m, u.On(), sampled)
 	}
@@ -131,6 +110,45 @@ func (p *parser) use(class Class, k, n *yaml.Node, path string) (Use, bool) {
 		good = p.validated(m, kind.Validate(u.Params))
 	}
 	return u, good
+}
+
+// params reads the parameters of a kind into out. sampled says that one of them
+// stands in for an input that lint does not know.
+func (p *parser) params(kind *knownKind, m *mapping, out Params) (good, sampled bool) {
+	good = true
+	for _, name := range m.order {
+		f, ok := kind.fields[name]
+		if !ok {
+			p.unknownParam(kind, m, name)
+			good = false
+			continue
+		}
+		if f.Type == Place { // the connection must be known first
+			continue
+		}
+		v, s, ok := p.value(m.vals[name], f, m.at(name), true)
+		if ok && !s && f.Needs != "" {
+			ok = p.provides(m, f, v)
+		}
+		if good, sampled = good && ok, sampled || s; ok {
+			out[name] = v
+		}
+	}
+	for _, f := range kindFields(kind.Kind) {
+		_, given := m.vals[f.Name]
+		if f.Required && !given {
+			p.missingParam(kind, m, f)
+			good = false
+		}
+		if !given || f.Type != Place {
+			continue
+		}
+		place, s, ok := p.placed(m, f, kind.fields[f.Of], out)
+		if good, sampled = good && ok, sampled || s; ok {
+			out[f.Name] = place
+		}
+	}
+	return good, sampled
 }
 
 func (p *parser) unknownKind(class Class, k *yaml.Node, path string) {

@@ -60,7 +60,7 @@ func article(t Type) string {
 		return "the name of a check"
 	case List:
 		return "a list"
-	case Map:
+	case Map, Place:
 		return "a mapping"
 	default:
 		return "a " + string(t)
@@ -87,7 +87,7 @@ func example(f Field) string {
 		return "a percentage, as in 10%"
 	case List:
 		return "a list, as in [a, b]"
-	case Map:
+	case Map, Place:
 		return "a mapping, as in {a: b}"
 	case Expression:
 		return "an expression in quotes"

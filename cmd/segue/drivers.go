@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/segue-run/segue/compare"
+	"github.com/segue-run/segue/datasync"
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/exec"
 	"github.com/segue-run/segue/driver/files"
@@ -38,5 +39,6 @@ func builtIn() *driver.Catalog {
 	c.Add(nginx.Parts()...)
 	c.Add(compare.Parts()...)
 	c.Add(load.Parts()...)
+	c.Add(datasync.Parts()...)
 	return c
 }

@@ -11,7 +11,7 @@ import "github.com/segue-run/segue/driver"
 // Parts are what this driver brings to the catalog.
 func Parts() []driver.Part {
 	return []driver.Part{
-		driver.Connects(driver.About{Name: kind, Doc: "A PostgreSQL database."}, open),
+		driver.Connects(driver.About{Name: kind, Doc: "A PostgreSQL database.", Reads: readParams{}, Writes: writeParams{}}, open),
 		sqlCheck(),
 		pingCheck(),
 		poolCheck(),

@@ -1,0 +1,2 @@
+// Package e2e tests syncs between the real systems that drivers reach.
+package e2e
