@@ -15,4 +15,4 @@ package datasync
 import "github.com/segue-run/segue/driver"
 
 // Parts are what it brings to the catalog.
-func Parts() []driver.Part { return []driver.Part{onceAction()} }
+func Parts() []driver.Part { return []driver.Part{onceAction(), continuousAction()} }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/segue-run/segue/datasync/mapping"
 	"github.com/segue-run/segue/driver"
@@ -24,6 +25,13 @@ type params struct {
 	Copy      []string       `param:"copy" doc:"Fields that are taken over as they are; \"*\" stands for all that map does not name, and is meant when neither is given."`
 	Map       map[string]any `param:"map" doc:"Fields of the records that are written, each by the name of a field that is read, by {from, expr or value} with as, values, default and more, or by a list of these, of which the first that has a value counts."`
 	Samples   []any          `param:"samples" doc:"Records to try the mapping on before anything runs: each has a record under given, and what becomes of it under want, or under refuse a part of the reason why nothing does."`
+
+	Deleted string `param:"deleted,expression" vars:"record" doc:"What is true of a record, as it is read, that stands for one that was deleted: it is deleted where records are written, unless it is newer there. has(record.x) asks whether x is there."`
+	Mark    string `param:"mark" doc:"The field, of the records that are written, that says where they came from in which version. The sync the other way round, with the same mark and the connections' names swapped, does not send them back."`
+
+	SlowAbove  time.Duration `param:"slow-above" doc:"The sync pauses between pages while the source takes longer than this for one."`
+	LockWaits  int           `param:"lock-waits" doc:"The sync pauses while this many sessions of the source wait for locks, where the source can tell."`
+	ReplicaLag time.Duration `param:"replica-lag" doc:"The sync pauses while a replica of the source is this far behind, where the source can tell."`
 
 	BatchSize int    `param:"batch-size" doc:"How many records are read and written at a time; as is fast otherwise."`
 	Bears     int    `param:"bears" doc:"How many records that cannot be taken over are borne; with one more the step fails." default:"0"`
@@ -51,6 +59,9 @@ func (p params) Validate() error {
 	}
 	if p.Bears > 0 && p.Aside == "" {
 		fault("bears", "say with aside to which file they go", "records that are borne must be kept somewhere")
+	}
+	if p.Mark != "" && p.Version == "" {
+		fault("mark", "name a version", "a mark says in which version a record came over")
 	}
 	m, err := p.mapping()
 	if err != nil {
@@ -96,7 +107,11 @@ func (p params) mapping() (*mapping.Mapping, error) {
 }
 
 func (p params) shape(m *mapping.Mapping) driver.Shape {
-	return driver.Shape{Key: p.Key, Version: p.Version, Fields: m.Fields()}
+	fields := m.Fields()
+	if fields != nil && p.Mark != "" && !slices.Contains(fields, p.Mark) {
+		fields = append(fields, p.Mark)
+	}
+	return driver.Shape{Key: p.Key, Version: p.Version, Fields: fields}
 }
 
 func unjoined(err error) []error {

@@ -3,10 +3,11 @@ package datasync
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"math/big"
 	"strings"
 	"time"
+
+	"github.com/segue-run/segue/driver"
 )
 
 // newer reports whether version a comes after b: as numbers, as times, or as
@@ -36,12 +37,16 @@ func number(v any) (*big.Rat, bool) {
 	return nil, false
 }
 
-func keys[V any](m map[int]V) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
+// mark says from where, in which version, a record came.
+func mark(from string, version any) string {
+	if t, ok := version.(time.Time); ok {
+		version = t.UTC().Format(time.RFC3339Nano)
 	}
+	return fmt.Sprintf("%s@%v", from, version)
+}
+
+// came reports whether a record came from where it would go, and was not changed
+// since: whoever changes it gives it another version, and leaves the mark.
+func (f *flow) came(in, out driver.Record) bool {
+	return f.p.Mark != "" && in[f.p.Mark] == mark(f.p.To.String(), out[f.p.Version])
 }

@@ -33,6 +33,18 @@ type RecordSource interface {
 	Close() error
 }
 
+// A Burdened source tells how those whom it serves fare.
+type Burdened interface {
+	RecordSource
+	Burden(ctx context.Context) (Burden, error)
+}
+
+// A Burden is what a system bears just now.
+type Burden struct {
+	LockWaits  int           // sessions that wait for a lock
+	ReplicaLag time.Duration // of the replica that is furthest behind
+}
+
 // A Position is a place between two records of a source, in its own words.
 type Position = json.RawMessage
 

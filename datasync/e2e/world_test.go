@@ -65,6 +65,13 @@ func (r *robots) put(at string, rec map[string]any) {
 	r.byID[at] = rec
 }
 
+func (r *robots) drop(at string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.order = slices.DeleteFunc(r.order, func(id string) bool { return id == at })
+	delete(r.byID, at)
+}
+
 func (r *robots) list(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,3 +177,6 @@ func counts(f state.Fields) string {
 	}
 	return strings.Join(out, ", ")
 }
+
+// withAction is a runbook of these tests with another sync.
+func withAction(text, action string) string { return strings.Replace(text, "sync.once", "sync."+action, 1) }

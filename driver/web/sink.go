@@ -191,6 +191,9 @@ func (p *posted) read(rejected, changed any) error {
 
 // Delete implements driver.RecordSink. The server cannot be told a version.
 func (s *sink) Delete(ctx context.Context, mine func() error, keys []driver.Record) (deleted int64, err error) {
+	if len(keys) == 0 {
+		return 0, nil
+	}
 	if s.p.Delete == "" {
 		return 0, &driver.Refusal{System: s.api.String(), Reason: "nothing says how a record is deleted there", Remedy: "write delete: /…/{id} under write"}
 	}

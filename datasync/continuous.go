@@ -1,0 +1,161 @@
+package datasync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/runbook"
+	"github.com/segue-run/segue/state"
+)
+
+type continuousParams struct {
+	params
+	Every    time.Duration   `param:"every" doc:"How long it is from the beginning of one pass over all records to that of the next." default:"10s"`
+	Sweep    runbook.Percent `param:"sweep" doc:"Records that were there when they were last read, and are no longer, are deleted where records are written, unless they are newer there. When more than this share is gone at once, rather the source has lost its memory: then nothing is deleted, and the sync fails. Deletions are not carried over without this or deleted."`
+	Remember string          `param:"remember" doc:"The file that remembers, for sweep, which records were there."`
+}
+
+// Validate implements what types cannot say.
+func (p continuousParams) Validate() error {
+	err := p.params.Validate()
+	if p.Every < 0 {
+		err = errors.Join(err, &runbook.FieldError{Field: "every", Problem: "it is negative", Remedy: "write a duration, as in 10s"})
+	}
+	if p.Sweep < 0 || p.Sweep > 100 {
+		err = errors.Join(err, &runbook.FieldError{Field: "sweep", Problem: "that is no share", Remedy: "write the most that may be gone at once, as in 5%"})
+	}
+	if (p.Sweep > 0) != (p.Remember != "") {
+		err = errors.Join(err, &runbook.FieldError{Field: "sweep", Problem: "what is gone is known only to who remembers what was there", Remedy: "give both sweep and remember, a file"})
+	}
+	return err
+}
+
+// continuous brings all records over, and goes on doing so until it is undone.
+type continuous struct {
+	*flow
+	every  time.Duration
+	sweeps sweeps
+
+	mu    sync.Mutex
+	fresh time.Time // what was at the source then is over
+}
+
+func continuousAction() driver.Part {
+	return driver.Acts(driver.About{
+		Name: "sync.continuous", Resumable: true, Background: true,
+		Doc: "Brings the records of one system over to another, and keeps them in step until it is undone: in passes over all of them.",
+	}, func(ctx context.Context, _ driver.Conn, p continuousParams) (driver.Action, error) {
+		err := p.Validate()
+		if err != nil {
+			return nil, fmt.Errorf("sync.continuous: %w", err)
+		}
+		f, err := newFlow(ctx, p.params)
+		if err != nil {
+			return nil, fmt.Errorf("sync.continuous: %w", err)
+		}
+		if p.Every == 0 {
+			p.Every = 10 * time.Second
+		}
+		return &continuous{flow: f, every: p.Every, sweeps: sweeps{most: p.Sweep, path: p.Remember, key: p.Key}}, nil
+	})
+}
+
+// Apply implements driver.Action: the first pass.
+func (c *continuous) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
+	var at cursor
+	err := read(e.Cursor, &at)
+	if err == nil && !at.Done {
+		at, err = c.pass(ctx, e, at, &c.sweeps)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sync from %s to %s, %d records read so far: %w", c.p.From, c.p.To, at.Read, err)
+	}
+	c.refresh(at.since())
+	return e.Want.With(state.State{c.resource.ID: at.fields()}), nil
+}
+
+// Resume implements driver.Resumable.
+func (c *continuous) Resume(ctx context.Context, e driver.Effect) (state.State, error) {
+	return c.Apply(ctx, e)
+}
+
+// Run implements driver.Background.
+func (c *continuous) Run(ctx context.Context, e driver.Effect) error {
+	var at cursor
+	if err := read(e.Cursor, &at); err != nil {
+		return err
+	}
+	c.refresh(at.since())
+	if err := c.sweeps.load(); err != nil {
+		return err
+	}
+	p, err := c.open(ctx, e, at)
+	if err != nil {
+		return err
+	}
+	defer p.close() //nolint:errcheck // what was written is committed
+	// Passes are too short to go on in the middle of one: what counts is their end.
+	p.effect.Save = func(context.Context, any) error { return nil }
+	for next := at.since().Add(c.every); ; next = p.cursor.Begun.Add(c.every) {
+		if err := wait(ctx, time.Until(next)); err != nil {
+			return nil //nolint:nilerr // it was told to end
+		}
+		if err := c.again(ctx, e, p, &at); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("sync from %s to %s: %w", c.p.From, c.p.To, err)
+		}
+	}
+}
+
+// again is one more pass. The cursor is saved now and then: what it knows is
+// only how far behind the sync is.
+func (c *continuous) again(ctx context.Context, e driver.Effect, p *pump, at *cursor) error {
+	p.cursor = cursor{Begun: time.Now().UTC(), Aside: at.Aside, Passes: at.Passes}
+	c.sweeps.begin(p)
+	if err := p.run(ctx); err != nil {
+		return err
+	}
+	if err := c.sweeps.end(ctx, p); err != nil {
+		return err
+	}
+	changed := at.counts
+	at.add(p.cursor.counts)
+	at.Passes, at.Fresh = at.Passes+1, p.cursor.Begun
+	c.refresh(at.Fresh)
+	if changed.Changed == at.Changed && changed.Deleted == at.Deleted && time.Since(p.saved) < saveFresh {
+		return nil
+	}
+	if time.Since(p.saved) < saveEvery {
+		return nil
+	}
+	p.saved = time.Now()
+	return e.Save(ctx, *at)
+}
+
+// saveFresh is how often it is journaled that nothing has changed.
+const saveFresh = time.Minute
+
+func (c *continuous) refresh(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at.After(c.fresh) {
+		c.fresh = at
+	}
+}
+
+// Staleness implements driver.Background: what was at the source so long ago is
+// over, whatever was written since.
+func (c *continuous) Staleness(context.Context) (time.Duration, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fresh.IsZero() {
+		return 0, errors.New("no pass has ended yet")
+	}
+	return time.Since(c.fresh), nil
+}
