@@ -53,6 +53,19 @@ func (p *pump) run(ctx context.Context) error {
 		p.of = n
 	}
 	p.pace = pace{p: p.p, source: p.source}
+	b, err := p.bulk(ctx)
+	if err != nil {
+		return err
+	}
+	if b != nil {
+		return p.stream(ctx, b)
+	}
+	return p.records(ctx, func() bool { return false })
+}
+
+// records moves records after the cursor one by one, a page at a time, until
+// enough says so, which is errEnough.
+func (p *pump) records(ctx context.Context, enough func() bool) error {
 	loads := make(chan load, 1)
 	from := p.cursor.Position
 	both, ctx := errgroup.WithContext(ctx)
@@ -71,6 +84,9 @@ func (p *pump) run(ctx context.Context) error {
 		for l := range loads {
 			if err := p.write(ctx, l); err != nil {
 				return err
+			}
+			if enough() {
+				return errEnough
 			}
 		}
 		return nil
@@ -108,6 +124,11 @@ func (p *pump) write(ctx context.Context, l load) error {
 		return nil
 	}
 	c.Position = l.page.Next
+	return p.saveNow(ctx)
+}
+
+// saveNow saves the cursor unless that was done just now.
+func (p *pump) saveNow(ctx context.Context) error {
 	if time.Since(p.saved) < saveEvery {
 		return nil
 	}

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"time"
 )
 
@@ -43,6 +44,29 @@ type Burdened interface {
 type Burden struct {
 	LockWaits  int           // sessions that wait for a lock
 	ReplicaLag time.Duration // of the replica that is furthest behind
+}
+
+// A BulkSource can hand over its records as a stream that a BulkSink of the same
+// form takes as it is, much faster than one by one.
+type BulkSource interface {
+	RecordSource
+	// Form names the form of the stream.
+	Form() string
+	// Fields are what records have, in order.
+	Fields(ctx context.Context) ([]string, error)
+	// Dump writes these fields of up to most records after a position to w, and
+	// returns how many there were and the position after them.
+	Dump(ctx context.Context, after Position, fields []string, most int, w io.Writer) (n int64, next Position, err error)
+}
+
+// A BulkSink takes streams of records.
+type BulkSink interface {
+	RecordSink
+	// Form names the form of the stream.
+	Form() string
+	// Load takes over a stream like Write a batch; whatever is wrong with one of
+	// its records, none is taken. read is how many the stream had.
+	Load(ctx context.Context, mine func() error, fields []string, r io.Reader) (read, changed int64, err error)
 }
 
 // A Position is a place between two records of a source, in its own words.

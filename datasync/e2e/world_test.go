@@ -179,4 +179,6 @@ func counts(f state.Fields) string {
 }
 
 // withAction is a runbook of these tests with another sync.
-func withAction(text, action string) string { return strings.Replace(text, "sync.once", "sync."+action, 1) }
+func withAction(text, action string) string {
+	return strings.Replace(text, "sync.once", "sync."+action, 1)
+}

@@ -67,6 +67,26 @@ func (m *Mapping) Fields() []string {
 	return out
 }
 
+// Plain gives, of a mapping that takes every value as it is, each field that is
+// read with the name that it gets; none where all are taken over by their names.
+// ok is false where values are looked at.
+func (m *Mapping) Plain() (pairs [][2]string, ok bool) {
+	if slices.Contains(m.copied, All) {
+		return nil, len(m.fields) == 0 && len(m.copied) == 1
+	}
+	for _, name := range m.copied {
+		pairs = append(pairs, [2]string{name, name})
+	}
+	for _, f := range m.fields {
+		t := f.from[0]
+		if len(f.from) > 1 || t.from == "" || t.values != nil || t.lower || t.as.name != "" || f.otherwise != nil || strings.Contains(t.from, ".") {
+			return nil, false
+		}
+		pairs = append(pairs, [2]string{t.from, f.name})
+	}
+	return pairs, true
+}
+
 // Require makes fields required: those without which a record is none.
 func (m *Mapping) Require(names ...string) {
 	for i := range m.fields {

@@ -27,6 +27,7 @@ type lasting struct {
 // reads them, and all of them.
 func exact() map[string]string {
 	return map[string]string{
+		"statement_timeout": "600000", "idle_in_transaction_session_timeout": "600000", "standard_conforming_strings": "on",
 		"timezone": "UTC", "datestyle": "ISO", "intervalstyle": "postgres", "bytea_output": "hex", "extra_float_digits": "1",
 	}
 }
@@ -37,19 +38,25 @@ func (l *lasting) do(ctx context.Context, f func(context.Context, *pgx.Conn) err
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 2*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		err := l.open(ctx)
-		if err == nil {
-			err = f(ctx, l.conn)
-		}
-		if err != nil && (l.conn == nil || l.conn.IsClosed()) {
-			l.conn = nil
-		}
+		err := l.once(ctx, f)
 		if err != nil && (!lost(err) || errors.Is(err, driver.ErrNotMine)) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(patience))
 	return l.db.wrap(permanent(err))
+}
+
+// once runs f once, for what cannot be repeated.
+func (l *lasting) once(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	err := f(ctx, l.conn)
+	if l.conn.IsClosed() {
+		l.conn = nil
+	}
+	return err
 }
 
 func permanent(err error) error {
