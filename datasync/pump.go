@@ -43,7 +43,7 @@ func (p *pump) close() error {
 }
 
 // run moves all records after the cursor: while one page is written, the next
-// one is read.
+// is mapped, and the one after it read.
 func (p *pump) run(ctx context.Context) error {
 	n, known, err := p.source.Count(ctx)
 	if err != nil {
@@ -66,21 +66,28 @@ func (p *pump) run(ctx context.Context) error {
 // records moves records after the cursor one by one, a page at a time, until
 // enough says so, which is errEnough.
 func (p *pump) records(ctx context.Context, enough func() bool) error {
-	loads := make(chan load, 1)
+	pages, loads := make(chan driver.Page, 1), make(chan load, 1)
 	from := p.cursor.Position
-	both, ctx := errgroup.WithContext(ctx)
-	both.Go(func() error {
-		defer close(loads)
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error {
+		defer close(pages)
 		return p.source.Read(ctx, from, p.p.BatchSize, func(page driver.Page) error {
-			select {
-			case loads <- p.load(page):
-				return p.pace.keep(ctx, page.Took)
-			case <-ctx.Done():
-				return context.Cause(ctx)
+			if err := send(ctx, pages, page); err != nil {
+				return err
 			}
+			return p.pace.keep(ctx, page.Took)
 		})
 	})
-	both.Go(func() error {
+	all.Go(func() error {
+		defer close(loads)
+		for page := range pages {
+			if err := send(ctx, loads, p.load(page)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	all.Go(func() error {
 		for l := range loads {
 			if err := p.write(ctx, l); err != nil {
 				return err
@@ -91,7 +98,16 @@ func (p *pump) records(ctx context.Context, enough func() bool) error {
 		}
 		return nil
 	})
-	return both.Wait()
+	return all.Wait()
+}
+
+func send[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // write writes what one page has become, and then lets the cursor go on.

@@ -69,6 +69,46 @@ type BulkSink interface {
 	Load(ctx context.Context, mine func() error, fields []string, r io.Reader) (read, changed int64, err error)
 }
 
+// A Follower is a source that tells what changes, in the order of its commits.
+type Follower interface {
+	RecordSource
+	// Begin opens a log of changes under a name, if there is none: what is
+	// committed after it was opened stands in it, until End. It returns the
+	// position from which the log is kept. mine is Effect.Mine.
+	Begin(ctx context.Context, mine func() error, name string) (Position, error)
+	// Log is how the log under a name stands.
+	Log(ctx context.Context, name string) (Log, error)
+	// Follow hands what stands in the log after a position to take, as it comes,
+	// until ctx ends. take returns the position up to which nothing needs to be
+	// told again. A log that has been lost, or is no longer where it was, is an
+	// error: then something is missing.
+	Follow(ctx context.Context, name string, after Position, take func(Changes) (kept Position, err error)) error
+	// End closes the log; that there is none is fine.
+	End(ctx context.Context, mine func() error, name string) error
+}
+
+// A Log is how a log of changes stands.
+type Log struct {
+	Open   bool
+	Behind int64 // bytes that the source keeps for it
+}
+
+// Changes are some of a log, in order.
+type Changes struct {
+	Changes []Change
+	// Next is the position after them; nil in the middle of a transaction.
+	Next Position
+	// Fresh is when all that was committed before was told; zero when that is not
+	// known.
+	Fresh time.Time
+}
+
+// A Change is a record as it is now, or, if it is gone, its key.
+type Change struct {
+	Record Record
+	Gone   bool
+}
+
 // A Position is a place between two records of a source, in its own words.
 type Position = json.RawMessage
 

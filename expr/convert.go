@@ -53,6 +53,20 @@ func (c *converter) plain(v reflect.Value, depth int) (any, error) {
 		return t, nil
 	case []byte:
 		return t, nil
+	case nil, bool, int64, float64, string:
+		if f, ok := t.(float64); ok && math.IsNaN(f) {
+			return nil, errors.New("a value is NaN")
+		}
+		return t, nil
+	case map[string]any: // records have many, and reflection takes its time
+		out := make(map[string]any, len(t))
+		for k, e := range t {
+			var err error
+			if out[k], err = c.plain(reflect.ValueOf(e), depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
 	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:

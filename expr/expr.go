@@ -100,7 +100,9 @@ func (e *Expr) Vars() []string { return slices.Clone(e.vars) }
 // why, when a variable that it uses is missing or null, holds a NaN anywhere,
 // or when what it looks at within one is not there, null or of the wrong kind.
 func (e *Expr) Eval(vars map[string]any) (evidence.Verdict, error) {
-	out, err := e.eval(vars)
+	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
+	defer cancel()
+	out, err := e.eval(ctx, vars)
 	if err != nil {
 		return evidence.Unknown, err
 	}
@@ -113,7 +115,7 @@ func (e *Expr) Eval(vars map[string]any) (evidence.Verdict, error) {
 	return evidence.Unknown, fmt.Errorf("the expression is %s, not true or false", kindName(out))
 }
 
-func (e *Expr) eval(vars map[string]any) (ref.Val, error) {
+func (e *Expr) eval(ctx context.Context, vars map[string]any) (ref.Val, error) {
 	input := make(map[string]any, len(e.vars))
 	for _, name := range e.vars {
 		v, ok := vars[name]
@@ -129,8 +131,6 @@ func (e *Expr) eval(vars map[string]any) (ref.Val, error) {
 		}
 		input[name] = val
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), maxTime)
-	defer cancel()
 	out, _, err := e.prog.ContextEval(ctx, input)
 	if err != nil {
 		return nil, readable(err)

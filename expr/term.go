@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,7 +32,8 @@ func CompileTerm(text string, vars []string) (*Term, error) {
 // []byte, time.Time, time.Duration, []any and map[string]any. It fails where an
 // Expr would be unknown; with ErrAbsent when a key is not there.
 func (t *Term) Eval(vars map[string]any) (any, error) {
-	out, err := t.e.eval(vars)
+	// Its cost is bounded; a clock for each of a million records would cost more.
+	out, err := t.e.eval(context.Background(), vars)
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "no such key") {
 			return nil, fmt.Errorf("%w (%w)", ErrAbsent, err)

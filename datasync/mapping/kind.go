@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ import (
 type kind struct {
 	name string
 	zone *time.Location // of times that name none
+	form *atomic.Int32  // of the last time, which the next one is likely to have
 	unit time.Duration  // of times that are numbers
 }
 
@@ -22,7 +24,7 @@ var kinds = []string{"text", "int", "number", "bool", "time", "json"}
 var units = map[string]time.Duration{"s": time.Second, "ms": time.Millisecond, "us": time.Microsecond, "ns": time.Nanosecond}
 
 func kindOf(name, zone, unit string) (kind, error) {
-	k := kind{name: name, zone: time.UTC, unit: time.Second}
+	k := kind{name: name, zone: time.UTC, unit: time.Second, form: &atomic.Int32{}}
 	if name != "" && !slices.Contains(kinds, name) {
 		return k, fmt.Errorf("as cannot be %s: there are %s", name, strings.Join(kinds, ", "))
 	}
@@ -49,7 +51,6 @@ func (k kind) convert(v any) (any, error) {
 	if v == "" || k.name == "" {
 		return v, nil
 	}
-	wrong := fmt.Errorf("is %s, which is no %s", show(v), k.name)
 	switch k.name {
 	case "text":
 		switch v.(type) {
@@ -93,7 +94,7 @@ func (k kind) convert(v any) (any, error) {
 			return out, nil
 		}
 	}
-	return nil, wrong
+	return nil, fmt.Errorf("is %s, which is no %s", show(v), k.name)
 }
 
 // timeForms are those of ISO 8601 that systems use. Go takes a fraction of a
@@ -122,9 +123,12 @@ func (k kind) time(v any) (time.Time, bool) {
 		whole, part := math.Modf(f * float64(k.unit) / float64(time.Second))
 		return time.Unix(int64(whole), int64(part*1e9)).UTC(), true
 	case string:
-		for _, form := range timeForms {
-			t, err := time.ParseInLocation(form, strings.TrimSpace(v), k.zone)
+		text, likely := strings.TrimSpace(v), int(k.form.Load())
+		for i := range timeForms {
+			i = (i + likely) % len(timeForms)
+			t, err := time.ParseInLocation(timeForms[i], text, k.zone)
 			if t = t.UTC(); err == nil && t.Year() >= 1 && t.Year() <= 9999 {
+				k.form.Store(int32(i)) //nolint:gosec // one of a few
 				return t, true
 			}
 		}

@@ -21,6 +21,7 @@ const sourcePage = 2000
 type rowSource struct {
 	id      string
 	from    string // what to select from, quoted
+	table   table  // the zero value: it is a query
 	key     []string
 	session *lasting
 }
@@ -56,7 +57,7 @@ func (db *DB) Source(ctx context.Context, place driver.Place) (driver.RecordSour
 			Remedy: "give as key the columns of one that it has, or create one",
 		}
 	}
-	s.id, s.from = id+"/table/"+t.name, t.name
+	s.id, s.from, s.table = id+"/table/"+t.name, t.name, t
 	return s, nil
 }
 
