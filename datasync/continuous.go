@@ -16,6 +16,8 @@ type continuousParams struct {
 	params
 	Every    time.Duration   `param:"every" doc:"How long it is from the beginning of one pass over all records to that of the next." default:"10s"`
 	Sweep    runbook.Percent `param:"sweep" doc:"Records that were there when they were last read, and are no longer, are deleted where records are written, unless they are newer there. When more than this share is gone at once, rather the source has lost its memory: then nothing is deleted, and the sync fails. Deletions are not carried over without this or deleted."`
+	Follow   bool            `param:"follow" doc:"Changes are followed as the source tells of them, deletions among them, instead of all being read again: a PostgreSQL table's, by logical replication."`
+	MostLog  runbook.Bytes   `param:"most-log" doc:"How much of its log the source may have to keep for a sync that follows and is behind; with more it is given up, so that the source's disk does not fill."`
 	Remember string          `param:"remember" doc:"The file that remembers, for sweep, which records were there."`
 }
 
@@ -27,6 +29,12 @@ func (p continuousParams) Validate() error {
 	}
 	if p.Sweep < 0 || p.Sweep > 100 {
 		err = errors.Join(err, &runbook.FieldError{Field: "sweep", Problem: "that is no share", Remedy: "write the most that may be gone at once, as in 5%"})
+	}
+	if p.Follow && (p.Sweep > 0 || p.Every > 0) {
+		err = errors.Join(err, &runbook.FieldError{Field: "follow", Problem: "who follows neither reads all again nor sweeps", Remedy: "leave out every and sweep"})
+	}
+	if !p.Follow && p.MostLog != 0 {
+		err = errors.Join(err, &runbook.FieldError{Field: "most-log", Problem: "no log is kept for who does not follow", Remedy: "remove it"})
 	}
 	if (p.Sweep > 0) != (p.Remember != "") {
 		err = errors.Join(err, &runbook.FieldError{Field: "sweep", Problem: "what is gone is known only to who remembers what was there", Remedy: "give both sweep and remember, a file"})
@@ -40,14 +48,19 @@ type continuous struct {
 	every  time.Duration
 	sweeps sweeps
 
-	mu    sync.Mutex
-	fresh time.Time // what was at the source then is over
+	fresh
+}
+
+// fresh is since when what was at the source is over.
+type fresh struct {
+	mu sync.Mutex
+	at time.Time
 }
 
 func continuousAction() driver.Part {
 	return driver.Acts(driver.About{
 		Name: "sync.continuous", Resumable: true, Background: true,
-		Doc: "Brings the records of one system over to another, and keeps them in step until it is undone: in passes over all of them.",
+		Doc: "Brings the records of one system over to another, and keeps them in step until it is undone: in passes over all of them, or by what the source tells of its changes.",
 	}, func(ctx context.Context, _ driver.Conn, p continuousParams) (driver.Action, error) {
 		err := p.Validate()
 		if err != nil {
@@ -56,6 +69,9 @@ func continuousAction() driver.Part {
 		f, err := newFlow(ctx, p.params)
 		if err != nil {
 			return nil, fmt.Errorf("sync.continuous: %w", err)
+		}
+		if p.Follow {
+			return newFollow(ctx, f, int64(p.MostLog))
 		}
 		if p.Every == 0 {
 			p.Every = 10 * time.Second
@@ -141,21 +157,21 @@ func (c *continuous) again(ctx context.Context, e driver.Effect, p *pump, at *cu
 // saveFresh is how often it is journaled that nothing has changed.
 const saveFresh = time.Minute
 
-func (c *continuous) refresh(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at.After(c.fresh) {
-		c.fresh = at
+func (f *fresh) refresh(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at.After(f.at) {
+		f.at = at
 	}
 }
 
 // Staleness implements driver.Background: what was at the source so long ago is
 // over, whatever was written since.
-func (c *continuous) Staleness(context.Context) (time.Duration, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.fresh.IsZero() {
-		return 0, errors.New("no pass has ended yet")
+func (f *fresh) Staleness(context.Context) (time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.at.IsZero() {
+		return 0, errors.New("nothing has come over yet")
 	}
-	return time.Since(c.fresh), nil
+	return time.Since(f.at), nil
 }

@@ -16,6 +16,9 @@ type cursor struct {
 	Aside int64     `json:"aside,omitempty"` // bytes that the file had when the sync began
 	Done  bool      `json:"done,omitempty"`  // all that there was at first
 
+	// Log is, of a sync that follows, how far the source's log of changes is over.
+	Log driver.Position `json:"log,omitempty"`
+
 	// Passes are how many have ended, of a sync that goes on, and Fresh when the
 	// last of them began: what was there then is over.
 	Passes int64     `json:"passes,omitempty"`

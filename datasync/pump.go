@@ -112,6 +112,21 @@ func send[T any](ctx context.Context, to chan<- T, v T) error {
 
 // write writes what one page has become, and then lets the cursor go on.
 func (p *pump) write(ctx context.Context, l load) error {
+	if err := p.deliver(ctx, l); err != nil {
+		return err
+	}
+	c := &p.cursor
+	c.Read += int64(len(l.page.Records) + len(l.page.Bad))
+	driver.Tell(ctx, driver.Progress{Done: float64(c.Read), Of: float64(p.of), What: "records"})
+	if l.page.Next == nil { // whoever goes on begins again, and counts again
+		return nil
+	}
+	c.Position = l.page.Next
+	return p.saveNow(ctx)
+}
+
+// deliver writes and deletes, keeps aside what cannot be taken over, and counts.
+func (p *pump) deliver(ctx context.Context, l load) error {
 	records, gone := l.parts()
 	wrote, err := p.sink.Write(ctx, p.effect.Mine, driver.Batch{Records: records, Of: p.of})
 	if err != nil {
@@ -128,19 +143,11 @@ func (p *pump) write(ctx context.Context, l load) error {
 	if err != nil {
 		return err
 	}
-	c := &p.cursor
-	c.Read += int64(len(l.page.Records) + len(l.page.Bad))
-	c.Changed += wrote.Changed
-	c.Unchanged += int64(len(records)-len(wrote.Refused)) - wrote.Changed
-	c.Deleted += deleted
-	c.Returned += l.returned
-	c.Bad += int64(len(bad))
-	driver.Tell(ctx, driver.Progress{Done: float64(c.Read), Of: float64(p.of), What: "records"})
-	if l.page.Next == nil { // whoever goes on begins again, and counts again
-		return nil
-	}
-	c.Position = l.page.Next
-	return p.saveNow(ctx)
+	p.cursor.add(counts{
+		Changed: wrote.Changed, Unchanged: int64(len(records)-len(wrote.Refused)) - wrote.Changed,
+		Deleted: deleted, Returned: l.returned, Bad: int64(len(bad)),
+	})
+	return nil
 }
 
 // saveNow saves the cursor unless that was done just now.

@@ -61,7 +61,7 @@ func (s *sweeps) load() error {
 // from is where a pass begins that must see all.
 func (s *sweeps) from(c cursor) cursor {
 	if s.most > 0 {
-		return cursor{Begun: c.Begun, Aside: c.Aside}
+		return cursor{Begun: c.Begun, Aside: c.Aside, Log: c.Log}
 	}
 	return c
 }

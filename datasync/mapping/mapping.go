@@ -87,6 +87,20 @@ func (m *Mapping) Plain() (pairs [][2]string, ok bool) {
 	return pairs, true
 }
 
+// Only is the mapping of some fields alone.
+func (m *Mapping) Only(names ...string) *Mapping {
+	out := &Mapping{}
+	for _, name := range names {
+		i := slices.IndexFunc(m.fields, func(f field) bool { return f.name == name })
+		if i >= 0 {
+			out.fields = append(out.fields, m.fields[i])
+		} else {
+			out.copied = append(out.copied, name)
+		}
+	}
+	return out
+}
+
 // Require makes fields required: those without which a record is none.
 func (m *Mapping) Require(names ...string) {
 	for i := range m.fields {

@@ -67,6 +67,11 @@ type following struct {
 	partial []int  // indexes of pending rows that miss long values
 	within  bool   // a transaction is being told
 	next    uint64 // position after the last whole one
+
+	// Where the server's log ended when it was asked last: what comes up to there
+	// is all that was committed by then.
+	end   uint64
+	ended time.Time
 }
 
 // follow follows over one connection.
@@ -93,10 +98,17 @@ func (f *following) follow(ctx context.Context) (err error) {
 	if err := f.conn.Frontend().Flush(); err != nil {
 		return err
 	}
+	f.end = 0
 	asked, heard := time.Time{}, time.Now()
 	for ctx.Err() == nil {
 		if time.Since(asked) >= followAsk {
 			asked = time.Now()
+			if f.end == 0 {
+				if f.end, err = f.s.logEnd(ctx); err != nil {
+					return err
+				}
+				f.ended = asked
+			}
 			if err := f.say(true); err != nil {
 				return err
 			}
@@ -108,7 +120,7 @@ func (f *following) follow(ctx context.Context) (err error) {
 		case msg == nil && time.Since(heard) > followLost:
 			return errors.New("the server is silent")
 		case msg == nil:
-			if err := f.handOver(ctx, time.Time{}); err != nil {
+			if err := f.handOver(ctx); err != nil {
 				return err
 			}
 			continue
@@ -128,14 +140,7 @@ func (f *following) mayGoOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var current string
-	err = f.s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text").Scan(&current)
-	})
-	if err != nil {
-		return err
-	}
-	end, err := parseLSN(current)
+	end, err := f.s.logEnd(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,9 +155,21 @@ func (f *following) mayGoOn(ctx context.Context) error {
 	case confirmed > f.kept:
 		return fmt.Errorf("%w: replication slot %s is at %s, past %s, up to which this sync has come: somebody else has read from it%s", errAnswer, f.name, lsnText(confirmed), lsnText(f.kept), anew)
 	case end < f.kept:
-		return fmt.Errorf("%w: the server's log ends at %s, before %s, which it had reached before: it was set back%s", errAnswer, current, lsnText(f.kept), anew)
+		return fmt.Errorf("%w: the server's log ends at %s, before %s, which it had reached before: it was set back%s", errAnswer, lsnText(end), lsnText(f.kept), anew)
 	}
 	return nil
+}
+
+// logEnd is where the server's log ends.
+func (s *rowSource) logEnd(ctx context.Context) (uint64, error) {
+	var text string
+	err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text").Scan(&text)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return parseLSN(text)
 }
 
 // receive waits for a message, but not for long; nil is none.
@@ -181,7 +198,7 @@ func (f *following) hear(ctx context.Context, msg pgproto3.BackendMessage) error
 		case len(msg.Data) >= 18 && msg.Data[0] == 'k':
 			if !f.within {
 				f.next = max(f.next, binary.BigEndian.Uint64(msg.Data[1:]))
-				return f.handOver(ctx, moment(binary.BigEndian.Uint64(msg.Data[9:])))
+				return f.handOver(ctx)
 			}
 		}
 	case *pgproto3.CopyDone, *pgproto3.CommandComplete:
@@ -209,7 +226,7 @@ func (f *following) change(ctx context.Context, data []byte) error {
 		}
 	}
 	if len(f.pending) >= followMost {
-		return f.handOver(ctx, time.Time{})
+		return f.handOver(ctx)
 	}
 	return nil
 }
@@ -236,8 +253,12 @@ func (f *following) add(m message) error {
 	return nil
 }
 
-// handOver hands over what has come. fresh is when there was no more.
-func (f *following) handOver(ctx context.Context, fresh time.Time) error {
+// handOver hands over what has come.
+func (f *following) handOver(ctx context.Context) error {
+	var fresh time.Time
+	if !f.within && f.end > 0 && f.next >= f.end {
+		fresh, f.end = f.ended, 0
+	}
 	if len(f.pending) == 0 && fresh.IsZero() {
 		return nil
 	}
@@ -318,10 +339,6 @@ func (f *following) say(answer bool) error {
 
 // epoch is where the times of the protocol begin.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func moment(micros uint64) time.Time {
-	return epoch.Add(time.Duration(micros) * time.Microsecond) //nolint:gosec // for centuries to come
-}
 
 func position(lsn string) driver.Position {
 	raw, err := json.Marshal(lsn)

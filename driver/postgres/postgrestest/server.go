@@ -149,7 +149,8 @@ func (s *Server) launch() error {
 	s.log.Reset()
 	cmd := s.command("postgres", "-D", s.data(), "-k", s.dir, "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off",
-		"-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "jit=off")
+		"-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "jit=off",
+		"-c", "wal_level=logical", "-c", "max_replication_slots=30", "-c", "max_wal_senders=30")
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run postgres: %w", err)
