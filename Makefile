@@ -95,6 +95,13 @@ bench-lekiwi: build ## Lekiwi's legacy and new system at one load, 10,000 watche
 	@$(GO) run ./script/lastline lekiwi dist/lekiwi.json p99_ms=%.1f ws_connections=%.0f fanout_p99_ms=%.1f \
 		heartbeats_per_s=%.0f speedup_vs_legacy=%.2f
 
+.PHONY: bench-data
+bench-data: setup ## copies of 5 M rows beside psql's, robots over HTTP beside a bare loop: minutes, SEGUE_DATA_ROWS=200000 tries it
+	mkdir -p dist
+	rm -f dist/data.json
+	SEGUE_DATA_BENCH=$(CURDIR)/dist/data.json $(GO) test ./datasync/e2e -run '^TestBenchData$$' -count 1 -timeout 30m -v
+	@$(GO) run ./script/lastline data dist/data.json copy_ratio=%.2f http_ratio=%.2f peak_mib=%.0f
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist

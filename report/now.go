@@ -54,7 +54,10 @@ type NowStep struct {
 	Attempt int          `json:"attempt,omitempty"`
 	Took    Span         `json:"took_s,omitempty"` // so far, while it goes on
 	Going   bool         `json:"going,omitempty"`
-	Error   string       `json:"error,omitempty"`
+	// Behind is how far behind its background work is, in words; what going back
+	// would cost where it carries writes back.
+	Behind string `json:"behind,omitempty"`
+	Error  string `json:"error,omitempty"`
 }
 
 // A NowGate is a gate that is waited at.

@@ -147,10 +147,27 @@ func (v viewer) step(id string) NowStep {
 	}
 	n.Stage, n.Attempt, n.Error = st.Stage, st.Attempt, st.Error
 	n.Words = words(st)
+	if n.Behind = v.behind(id); st.Stage == engine.Done && n.Behind != "" {
+		n.Words += ", " + n.Behind
+	}
 	if n.Going = st.Stage == engine.Applying || st.Stage == engine.Undoing; n.Going {
 		n.Took = between(st.Since, v.now)
 	}
 	return n
+}
+
+// behind says how far behind a step's background work is, by what it said last;
+// "" where nothing is known.
+func (v viewer) behind(step string) string {
+	c := v.s.Checks[engine.Behind(step)]
+	if c == nil {
+		return ""
+	}
+	d, err := time.ParseDuration(c.Reading.Value)
+	if c.Reading.Verdict != evidence.Pass || err != nil {
+		return c.Reading.Detail
+	}
+	return (d + max(v.now.Sub(c.Reading.At), 0)).Round(time.Second).String() + " behind"
 }
 
 func words(st *engine.Step) string {

@@ -69,6 +69,18 @@ func newFakeCatalog() fakeCatalog {
 	add(act, runbook.Kind{Name: "web.probe"}, must(field("url", str)), needs(field("bus", runbook.ConnRef), "messages"),
 		needs(field("db", runbook.ConnRef), "rows"), needs(field("metrics", runbook.ConnRef), "numbers"), field("any", runbook.ConnRef))
 
+	tables := runbook.PlaceKind{Fields: []runbook.Field{must(field("table", str)), of(field("key", list), str)}, Validate: func(p runbook.Params) error {
+		if p["table"] == "pg_class" {
+			return &runbook.FieldError{Field: "table", Problem: "it is the server's own", Remedy: "read another"}
+		}
+		return nil
+	}}
+	add(conn, runbook.Kind{Name: "sheet", Provides: []string{"records"}, Places: map[string]runbook.PlaceKind{"records": tables}}, must(field("url", str)))
+	add(conn, runbook.Kind{Name: "tape", Provides: []string{"records"}})
+	read := must(field("read", runbook.Place))
+	read.Of = "from"
+	add(act, runbook.Kind{Name: "transcribe"}, must(needs(field("from", runbook.ConnRef), "records")), read)
+
 	expect := must(field("expect", runbook.Expression))
 	expect.Vars = []string{"rows"}
 	add(chk, runbook.Kind{Name: "nats.healthy", On: "nats"}, field("nodes", runbook.Int))

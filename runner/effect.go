@@ -233,30 +233,6 @@ func covers(fields map[string][]string, c state.Change) bool {
 	return false
 }
 
-func (j *job) background(ctx context.Context) {
-	wait := time.Second
-	for {
-		a, eff, err := j.open(ctx, false)
-		if err == nil {
-			b, ok := a.(driver.Background)
-			if !ok {
-				j.l.r.log().Error("it is no background action", "step", j.def.ID)
-				return
-			}
-			err = b.Run(ctx, eff)
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		j.l.r.log().Warn("background work ended; starting it again", "step", j.def.ID, "error", err)
-		if !pause(ctx, wait) {
-			break
-		}
-		wait = min(2*wait, time.Minute)
-	}
-	j.done()
-}
-
 // pause waits, and reports whether it waited to the end.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {

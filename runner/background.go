@@ -1,0 +1,63 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"github.com/segue-run/segue/driver"
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/evidence"
+)
+
+// behindEvery is how often background work is asked how far behind it is.
+const behindEvery = 2 * time.Second
+
+// background keeps the work of a step going until it is to end.
+func (j *job) background(ctx context.Context) {
+	wait := time.Second
+	for {
+		a, eff, err := j.open(ctx, false)
+		if err == nil {
+			b, ok := a.(driver.Background)
+			if !ok {
+				j.l.r.log().Error("it is no background action", "step", j.def.ID)
+				return
+			}
+			err = j.work(ctx, b, eff)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		j.behind(evidence.Unsure("it ended, and is started again: " + j.l.r.errorText(err)))
+		j.l.r.log().Warn("background work ended; starting it again", "step", j.def.ID, "error", err)
+		if !pause(ctx, wait) {
+			break
+		}
+		wait = min(2*wait, time.Minute)
+	}
+	j.done()
+}
+
+// work runs background work, and tells meanwhile how far behind it is: that is
+// what going back would cost where it carries writes back.
+func (j *job) work(ctx context.Context, b driver.Background, eff driver.Effect) error {
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx, eff) }()
+	tick := time.NewTicker(behindEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-tick.C:
+			if d, err := b.Staleness(ctx); err == nil {
+				j.behind(evidence.Passed(d.Round(100*time.Millisecond).String(), ""))
+			}
+		}
+	}
+}
+
+func (j *job) behind(r evidence.Reading) {
+	r.At, r.Source = time.Now(), j.def.Kind.Name
+	j.l.tell(news{from: j.f, check: engine.Behind(j.def.ID), reading: r})
+}
