@@ -102,7 +102,7 @@ func (f *flow) open(ctx context.Context, e driver.Effect, c cursor) (_ *pump, er
 		}
 	}()
 	if f.p.Aside != "" {
-		if c.Position == nil && c.Passes == 0 && !c.begun() {
+		if !c.begun() {
 			if p.cursor.Aside, err = asideSize(f.p.Aside); err != nil {
 				return nil, err
 			}

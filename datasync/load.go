@@ -55,7 +55,7 @@ func (p *pump) load(page driver.Page) load {
 		}
 		key := keyOf(one.record, p.p.Key)
 		if i, twice := at[key]; twice {
-			if version == "" || newer(one.record[version], l.items[i].record[version]) {
+			if version == "" || driver.Newer(one.record[version], l.items[i].record[version]) {
 				l.items[i] = one
 			}
 			continue

@@ -120,6 +120,48 @@ func TestWhatIsWrittenDuringACopyAndAfterwardsIsFollowed(t *testing.T) {
 	}
 }
 
+const wayBack = `
+segue: v1
+name: sync
+connections:
+  old: {postgres: {url: "${OLD}"}}
+  new: {postgres: {url: "${NEW}"}}
+phases:
+  - name: one
+    steps:
+      - name: sync
+        sync.continuous: {from: new, read: {table: robots}, to: old, write: {table: robots}, key: [id], version: changed, mark: origin, follow: true}
+`
+
+// After the cutover the new side takes an hour of writes, new robots and
+// deletions among them; whoever goes back then finds all of them, and nothing
+// that had come from the old side was sent back to it.
+func TestWhoGoesBackAfterAnHourOfWritesFindsThemAll(t *testing.T) {
+	t.Parallel()
+	old, next := server.Database(t), server.Database(t)
+	const robots = "create table robots (id text primary key, n bigint not null, changed timestamptz not null, origin text)"
+	postgrestest.Exec(t, old, robots+"; insert into robots select 'r' || x, 0, timestamptz '2025-01-29 10:00Z', null from generate_series(1, 500) x")
+	postgrestest.Exec(t, next, robots+"; insert into robots select 'r' || x, 0, timestamptz '2025-01-29 10:00Z', 'old@2025-01-29T10:00:00Z' from generate_series(1, 500) x")
+	f, stop := running(t, wayBack, map[string]string{"OLD": old, "NEW": next})
+	// A write a second, for an hour.
+	postgrestest.Exec(t, next, `do $$ begin for s in 1..3600 loop
+		insert into robots values ('r' || mod(s * 7, 600), s, timestamptz '2025-01-29 10:00Z' + s * interval '1 s')
+			on conflict (id) do update set n = excluded.n, changed = excluded.changed;
+		if mod(s, 100) = 0 then delete from robots where id = 'r' || mod(s, 600); end if;
+		if mod(s, 50) = 0 then commit; end if;
+	end loop; end $$`)
+	const sum = "select count(*) || ' ' || md5(string_agg(id || n || changed, ',' order by id)) from robots"
+	equal(t, next, old, sum)
+	await(t, "it says that a rollback would lose nothing", func() bool {
+		behind, err := f.Staleness(t.Context())
+		return err == nil && behind < 30*time.Second
+	})
+	stop()
+	if n := postgrestest.Value(t, old, "select count(*) from robots where changed = '2025-01-29 10:00Z' and origin is not null"); n != "0" {
+		t.Errorf("%s records were sent back where they came from", n)
+	}
+}
+
 func TestALogThatIsNotWhereItWasLeftIsALoudFailure(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ harm, want string }{

@@ -16,8 +16,10 @@ import (
 	"github.com/segue-run/segue/datasync"
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
+	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/postgres/postgrestest"
+	"github.com/segue-run/segue/driver/redis"
 	"github.com/segue-run/segue/driver/web"
 	"github.com/segue-run/segue/state"
 )
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) { os.Exit(server.Run(m)) }
 
 // parts are what runbooks of these tests may use.
 func parts() []driver.Part {
-	return slices.Concat(datasync.Parts(), postgres.Parts(), web.Parts())
+	return slices.Concat(datasync.Parts(), nats.Parts(), postgres.Parts(), redis.Parts(), web.Parts())
 }
 
 // robots is an HTTP server that lists robots, in pages or whole, and imports

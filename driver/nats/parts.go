@@ -7,7 +7,7 @@ const kind = "nats"
 // Parts is all that this driver gives to a runbook.
 func Parts() []driver.Part {
 	return []driver.Part{
-		driver.Connects(driver.About{Name: kind, Doc: "A NATS cluster with JetStream, as a user of one account."}, open),
+		driver.Connects(driver.About{Name: kind, Doc: "A NATS cluster with JetStream, as a user of one account.", Reads: recordsRead{}, Writes: recordsWrite{}}, open),
 
 		driver.Acts(driver.About{Name: "nats.stream", On: kind, Doc: "Creates or updates a stream; only the settings that are given are owned."}, newStream),
 		driver.Acts(driver.About{Name: "nats.consumer", On: kind, Resumable: true, Doc: "Creates or updates a durable consumer; only the settings that are given are owned."}, newConsumer),

@@ -12,7 +12,7 @@ import "github.com/segue-run/segue/driver"
 // Parts are what this driver brings to the catalog.
 func Parts() []driver.Part {
 	return []driver.Part{
-		driver.Connects(driver.About{Name: kind, Doc: "A Redis server, and one of its databases."}, open),
+		driver.Connects(driver.About{Name: kind, Doc: "A Redis server, and one of its databases.", Reads: readParams{}, Writes: writeParams{}}, open),
 		pingCheck(),
 		memoryCheck(),
 		hitRatioCheck(),
