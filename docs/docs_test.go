@@ -20,6 +20,7 @@ import (
 	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/nginx"
+	"github.com/segue-run/segue/driver/notify"
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
@@ -35,7 +36,7 @@ import (
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), redis.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
-		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts())...)
+		edge.Parts(), haproxy.Parts(), nginx.Parts(), notify.Parts(), compare.Parts(), load.Parts(), shadow.Parts())...)
 	return c
 }
 

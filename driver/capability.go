@@ -101,6 +101,8 @@ var abilities = []struct {
 	{"rows", reflect.TypeFor[RowStore]()},
 	{"numbers", reflect.TypeFor[Numbers]()},
 	{"sides", reflect.TypeFor[Edge]()},
+	{"notices", reflect.TypeFor[Notifier]()},
+	{"incidents", reflect.TypeFor[Pager]()},
 }
 
 // abilityOf panics on a type that is none, which is a programming error.

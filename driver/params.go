@@ -23,14 +23,15 @@ type Env func(reference string) (string, error)
 // runbook.Bytes, runbook.Percent, slices and maps of these, any; Via[T] names a
 // connection whose kind provides T. A pointer is
 // a parameter that may be absent: an action owns only fields that are given.
-// An embedded struct's fields are the struct's own. P may have methods Validate() error
-// and, of a check, Takes() time.Duration: how long one answer takes.
+// An embedded struct's fields are the struct's own. P may have methods Validate() error;
+// of a check, Takes() time.Duration: how long one answer takes; and of a connection that
+// tells people something, Reaches(to []string) error.
 func kindOf[P any](about About) runbook.Kind {
 	t := reflect.TypeFor[P]()
 	kind := runbook.Kind{
 		Name: about.Name, Doc: about.Doc, On: about.On, Fields: fieldsOf(t),
 		Background: about.Background, Resumable: about.Resumable, Irreversible: about.Irreversible, Approved: about.Approved,
-		Health: about.Health,
+		Health: about.Health, Address: about.Address,
 	}
 	unresolved := func(raw runbook.Params) (P, error) {
 		return decode[P](raw, func(ref string) (string, error) { return "${" + ref + "}", nil }, nil)
@@ -51,6 +52,15 @@ func kindOf[P any](about About) runbook.Kind {
 				return 0
 			}
 			return any(p).(interface{ Takes() time.Duration }).Takes()
+		}
+	}
+	if _, ok := any(*new(P)).(interface{ Reaches([]string) error }); ok {
+		kind.Reaches = func(raw runbook.Params, to []string) error {
+			p, err := unresolved(raw)
+			if err != nil {
+				return err
+			}
+			return any(p).(interface{ Reaches([]string) error }).Reaches(to)
 		}
 	}
 	return kind
