@@ -358,4 +358,27 @@ notify: [{on: pager}]`)
 	})
 }
 
+func TestAnAnnouncementGoesToThoseWhoAreToHaveIt(t *testing.T) {
+	parse := func(routes string) *runbook.Runbook {
+		rb, err := runbook.Parse("r.yaml", []byte(head+routes+tail), &outlets{}, runbook.Values{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rb
+	}
+	drivers := &outlets{}
+	drivers.named("other").fails = func(int, driver.Notice) error { return errors.New("no route to host") }
+	told, err := (&Post{Drivers: drivers}).Announce(t.Context(), parse(`notify: [{on: chat, to: ["#all"]}, {on: chat, to: ["#a"], about: [announcement], template: status},
+  {on: other, to: ["#b"], about: [announcement], template: status}, {on: pager, about: [announcement], template: status}, {on: chat, to: ["#c"], about: [announcement]}]`))
+	if err != nil || len(told) != 3 || told[0].Err != nil || told[1].Err == nil || told[2].Err == nil {
+		t.Fatalf("%+v, %v", told, err)
+	}
+	if all := drivers.named("chat").all(); len(all) != 1 || all[0].to != "#a" || all[0].Title != "[Not Started] moving" {
+		t.Errorf("told: %+v", all)
+	}
+	if _, err := (&Post{Drivers: drivers}).Announce(t.Context(), parse(everything)); err == nil || !strings.Contains(err.Error(), "no route of notify is about announcements") {
+		t.Errorf("nobody to announce to: %v", err)
+	}
+}
+
 var _ Store = journal.Store(nil)

@@ -128,3 +128,40 @@ func (a *app) deliver(ctx context.Context, run string, wait time.Duration) error
 	fmt.Fprintf(a.stdout, "nothing of run %s is left to be told\n", id)
 	return nil
 }
+
+func (a *app) announceCommand() *cobra.Command {
+	var vals values
+	cmd := &cobra.Command{
+		Use:   "announce RUNBOOK",
+		Short: "Tell people of a migration before it begins",
+		Long: `Tell people of a migration before it begins: fills the templates of the routes that
+are about announcements, and sends each. Exits with 1 when somebody could not be
+told. segue report --template NAME --runbook FILE shows what would be sent.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rb, err := a.parse(args[0], vals, false)
+			if err != nil {
+				return err
+			}
+			return a.announce(cmd.Context(), rb)
+		},
+	}
+	vals.flags(cmd)
+	return cmd
+}
+
+func (a *app) announce(ctx context.Context, rb *runbook.Runbook) error {
+	told, err := a.post(nil, "", "").Announce(ctx, rb)
+	if err != nil {
+		return usage(err)
+	}
+	var failed []error
+	for _, t := range told {
+		if t.Err != nil {
+			failed = append(failed, fmt.Errorf("%s is not told: %w", t.To, t.Err))
+			continue
+		}
+		fmt.Fprintf(a.stdout, "told: %s\n", t.To)
+	}
+	return errors.Join(failed...)
+}
