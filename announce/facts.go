@@ -26,6 +26,9 @@ type Facts struct {
 	Phases int   // how many there are
 	Next   Next
 
+	Event    string // what has just happened, where that is told; "" else, like Severity
+	Severity string // of it: P1 (worst) to P4
+
 	Issues Lines // what is wrong: pauses, guards that fired, steps that failed, …
 	Waits  Lines // what it waits for: people, checks, time
 }

@@ -93,6 +93,7 @@ func samples() []Facts {
 	midst.Started, midst.Took = at, Took(time.Hour, "1h")
 	midst.Phase = Phase{Name: "one", Description: "The first.", Number: 1, Stage: "gating", Attempt: 1, Took: Took(time.Minute, "1m")}
 	midst.Next = Next{Name: "two", Number: 2, At: at, In: Took(time.Minute, "1m")}
+	midst.Event, midst.Severity = "guard errors fires", "P1"
 	midst.Issues, midst.Waits = Lines{"an issue"}, Lines{"a wait"}
 	after := midst
 	after.Status, after.Mark, after.Ended = "Complete", "✅", at

@@ -22,6 +22,7 @@ import (
 	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/nginx"
+	"github.com/segue-run/segue/driver/notify"
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
@@ -38,7 +39,7 @@ import (
 func catalog() *driver.Catalog {
 	c := &driver.Catalog{}
 	c.Add(slices.Concat(nats.Parts(), postgres.Parts(), redis.Parts(), prometheus.Parts(), web.Parts(), process.Parts(), exec.Parts(), files.Parts(), host.Parts(),
-		edge.Parts(), haproxy.Parts(), nginx.Parts(), compare.Parts(), load.Parts(), shadow.Parts(), datasync.Parts(), integrity.Parts(), backup.Parts(nil))...)
+		edge.Parts(), haproxy.Parts(), nginx.Parts(), notify.Parts(), compare.Parts(), load.Parts(), shadow.Parts(), datasync.Parts(), integrity.Parts(), backup.Parts(nil))...)
 	return c
 }
 

@@ -105,6 +105,8 @@ var abilities = []struct {
 	{"restores", reflect.TypeFor[Restorer]()},
 	{"records", reflect.TypeFor[RecordReader]()},
 	{"room-for-records", reflect.TypeFor[RecordWriter]()},
+	{"notices", reflect.TypeFor[Notifier]()},
+	{"incidents", reflect.TypeFor[Pager]()},
 }
 
 // abilityOf panics on a type that is none, which is a programming error.

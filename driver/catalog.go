@@ -67,12 +67,16 @@ type About struct {
 	// Reads and Writes are, of a kind of connection that is a RecordReader or a
 	// RecordWriter, structs whose fields carry `param` tags: how a Place is written.
 	Reads, Writes any
+	// Address: what of a contact a connection that tells people takes for an
+	// address, email or slack.
+	Address string
 }
 
 // Connects makes the Part for a kind of connection. P is a struct whose fields
 // carry `param` tags (see Fields). P may have a method Validate() error that
-// needs no live system. What the kind provides to actions and checks of other
-// systems follows from C: let open return the driver's own type.
+// needs no live system; one that tells people something has Reaches(to []string)
+// error, which looks at addresses. What the kind provides to actions and checks
+// of other systems follows from C: let open return the driver's own type.
 func Connects[C Conn, P any](about About, open func(context.Context, P) (C, error)) Part {
 	kind := kindOf[P](about)
 	kind.Provides, kind.Places = providedBy(reflect.TypeFor[C]()), placesOf(about)

@@ -24,14 +24,15 @@ type Env func(reference string) (string, error)
 // connection whose kind provides T, a slice of them names several, and a Place is in the system of the one
 // that the parameter `of` names. A pointer is
 // a parameter that may be absent: an action owns only fields that are given.
-// An embedded struct's fields are the struct's own. P may have methods Validate() error
-// and, of a check, Takes() time.Duration: how long one answer takes.
+// An embedded struct's fields are the struct's own. P may have methods Validate() error;
+// of a check, Takes() time.Duration: how long one answer takes; and of a connection that
+// tells people something, Reaches(to []string) error.
 func kindOf[P any](about About) runbook.Kind {
 	t := reflect.TypeFor[P]()
 	kind := runbook.Kind{
 		Name: about.Name, Doc: about.Doc, On: about.On, Fields: fieldsOf(t),
 		Background: about.Background, Resumable: about.Resumable, Irreversible: about.Irreversible, Approved: about.Approved,
-		Health: about.Health,
+		Health: about.Health, Address: about.Address,
 	}
 	if _, ok := any(*new(P)).(interface{ Validate() error }); ok {
 		kind.Validate = func(raw runbook.Params) error {
@@ -49,6 +50,15 @@ func kindOf[P any](about About) runbook.Kind {
 				return 0
 			}
 			return any(p).(interface{ Takes() time.Duration }).Takes()
+		}
+	}
+	if _, ok := any(*new(P)).(interface{ Reaches([]string) error }); ok {
+		kind.Reaches = func(raw runbook.Params, to []string) error {
+			p, err := decode[P](raw, unresolved, nil)
+			if err != nil {
+				return err
+			}
+			return any(p).(interface{ Reaches([]string) error }).Reaches(to)
 		}
 	}
 	return kind

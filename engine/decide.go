@@ -129,6 +129,7 @@ func Decide(rb *runbook.Runbook, s *State, now time.Time) Decision {
 	}
 	s.turns(&d)
 	s.guards(rb, &d)
+	s.escalate(rb, &d, now)
 	if len(d.Append) > 0 {
 		return d
 	}
@@ -141,6 +142,10 @@ func Decide(rb *runbook.Runbook, s *State, now time.Time) Decision {
 		s.backgrounds(rb, &d)
 		s.rollback(rb, &d, now)
 	case PausedStatus:
+		if s.held() && s.Unacknowledged(rb) == nil {
+			d.say(RolledBack{Result: s.Rollback.Ended.Result})
+			return d
+		}
 		s.backgrounds(rb, &d)
 		s.inFlight(rb, &d)
 		d.wait(Wait{For: "person", What: s.Pause.Why, Command: s.Pause.Next})
@@ -150,6 +155,8 @@ func Decide(rb *runbook.Runbook, s *State, now time.Time) Decision {
 	}
 	if len(d.Append) > 0 {
 		d.Run, d.Waits = nil, nil
+	} else if a := s.Unacknowledged(rb); a != nil { // last: nothing else waits for it
+		d.wait(Wait{For: "person", What: "somebody to acknowledge: " + a.Why, Command: "segue ack"})
 	}
 	return d
 }

@@ -375,5 +375,5 @@ var readers = map[string]func([]byte) (Event, error){
 	UndoDone{}.Type(): reader[UndoDone], UndoFailed{}.Type(): reader[UndoFailed], UndoHeld{}.Type(): reader[UndoHeld],
 	Witnessed{}.Type(): reader[Witnessed], RollbackEnded{}.Type(): reader[RollbackEnded], SignalTaken{}.Type(): reader[SignalTaken],
 	SignalRefused{}.Type(): reader[SignalRefused], Completed{}.Type(): reader[Completed], Aborted{}.Type(): reader[Aborted],
-	RolledBack{}.Type(): reader[RolledBack],
+	RolledBack{}.Type(): reader[RolledBack], Escalated{}.Type(): reader[Escalated],
 }

@@ -11,6 +11,7 @@ import (
 // Fold takes a journaled event into the state. Folding the same events in the
 // same order always gives the same state.
 func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
+	s.alarm(rb, ev, at)
 	switch ev := ev.(type) {
 	case Created:
 		s.Name, s.Digest, s.Actor, s.Started = ev.Name, ev.Digest, ev.Actor, at
@@ -60,6 +61,10 @@ func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
 		s.take(rb, ev.Signal, at)
 	case SignalRefused:
 		s.Inbox = ev.Message
+	case Escalated:
+		if s.Alert != nil {
+			s.Alert.Rungs, s.Alert.Told = ev.Rung+1, at
+		}
 	case Completed:
 		s.Status, s.Ended, s.Pause = CompletedStatus, at, nil
 	case Aborted:
@@ -250,6 +255,7 @@ func (s *State) resume(rb *runbook.Runbook, at time.Time) {
 }
 
 func (s *State) take(rb *runbook.Runbook, sig Signal, at time.Time) {
+	s.acknowledge(sig, at)
 	switch sig.Kind {
 	case SignalApprove, SignalAttest:
 		s.Given = append(s.Given, Given{Kind: sig.Kind, Of: sig.Of, Actor: sig.Actor, Role: sig.Role, Signed: sig.Signature != ""})

@@ -117,7 +117,7 @@ func (s *State) witness(rb *runbook.Runbook, d *Decision, now time.Time) {
 	}
 	v := r.verify(rb)
 	if v == nil {
-		s.end(s.verdict(nil, nil, true), d)
+		s.end(rb, s.verdict(nil, nil, true), d)
 		return
 	}
 	of := "rollback"
@@ -130,7 +130,7 @@ func (s *State) witness(rb *runbook.Runbook, d *Decision, now time.Time) {
 	until := since.Add(v.Within)
 	d.wakeAt(until)
 	if all || !now.Before(until) {
-		s.end(s.verdict(v, readings, all), d)
+		s.end(rb, s.verdict(v, readings, all), d)
 	}
 }
 

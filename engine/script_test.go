@@ -34,6 +34,8 @@ func (kinds) Kinds(c runbook.Class) []runbook.Kind {
 		}
 	case runbook.Check:
 		return []runbook.Kind{{Name: "look", Fields: cell}}
+	case runbook.Connection:
+		return []runbook.Kind{{Name: "tell", Provides: []string{runbook.Notices}}}
 	}
 	return nil
 }

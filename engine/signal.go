@@ -20,6 +20,8 @@ const (
 	SignalSkip     SignalKind = "skip"
 	SignalRollback SignalKind = "rollback"
 	SignalAbort    SignalKind = "abort"
+	// SignalAck says that somebody sees to what is wrong: the escalation ends.
+	SignalAck SignalKind = "ack"
 	// SignalAmend gives the run another text of its runbook, for phases that
 	// have not started.
 	SignalAmend SignalKind = "amend"
@@ -82,6 +84,9 @@ func (s *State) refuse(rb *runbook.Runbook, sig Signal, signed bool) string {
 	if s.Status.Final() {
 		return fmt.Sprintf("the run is over (%s)", s.Status)
 	}
+	if s.held() && sig.Kind != SignalAck && sig.Kind != SignalAbort && sig.Kind != SignalLate {
+		return "the run is back at its start, and over as soon as somebody acknowledges: segue ack"
+	}
 	switch sig.Kind {
 	case SignalApprove:
 		return s.refuseApproval(rb, sig, signed)
@@ -117,6 +122,8 @@ func (s *State) refuse(rb *runbook.Runbook, sig Signal, signed bool) string {
 		if _, _, err := resolveTarget(rb, s, orStart(sig.Of)); err != nil {
 			return err.Error()
 		}
+	case SignalAck:
+		return s.refuseAck(rb)
 	case SignalAbort, SignalLate, SignalAmend:
 	default:
 		return fmt.Sprintf("no signal is called %q", sig.Kind)

@@ -160,6 +160,7 @@ type State struct {
 	Floor  string            `json:"floor,omitempty"` // the last point of no return passed
 
 	Rollback *Rollback `json:"rollback,omitempty"`
+	Alert    *Alert    `json:"alert,omitempty"`
 	Inbox    int64     `json:"inbox"` // the last message taken or refused
 
 	verify   map[string]time.Time // "step id" or "phase name" → started

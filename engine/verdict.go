@@ -9,10 +9,11 @@ import (
 	"github.com/segue-run/segue/state"
 )
 
-// end says how the rollback ended. A run that is all the way back is over.
-func (s *State) end(ev RollbackEnded, d *Decision) {
+// end says how the rollback ended. A run that is all the way back is over, once
+// somebody knows of it where the runbook asks for that.
+func (s *State) end(rb *runbook.Runbook, ev RollbackEnded, d *Decision) {
 	d.say(ev)
-	if s.Rollback.Start && s.Rollback.Floor == "" && ev.Result != RolledFail {
+	if s.Rollback.over(ev) && s.Unacknowledged(rb) == nil && !rings(rb, ev) {
 		d.say(RolledBack{Result: ev.Result})
 	}
 }

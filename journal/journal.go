@@ -125,6 +125,24 @@ type Reading struct {
 	Data  json.RawMessage `json:"data"`
 }
 
+// A Delivery is what became of bringing one notice of a run to one receiver,
+// so far.
+type Delivery struct {
+	Run   string `json:"run"`
+	Key   string `json:"key"` // of the notice and the receiver
+	To    string `json:"to"`  // the receiver, for people
+	What  string `json:"what"`
+	Tries int    `json:"tries"`
+	// At is when it was last tried, and Next when it is tried again; zero: it is
+	// not, as it was delivered or given up.
+	At        time.Time `json:"at"`
+	Next      time.Time `json:"next,omitzero"`
+	Delivered bool      `json:"delivered"`
+	Error     string    `json:"error,omitempty"` // of the last try that failed
+	// Thread is what the receiver gave to keep notices together by.
+	Thread string `json:"thread,omitempty"`
+}
+
 // A Reader is what can be asked of a journal without ever being in a writer's
 // way. All methods may be used by several goroutines and, on the same files,
 // by several processes.
@@ -143,6 +161,9 @@ type Reader interface {
 	Claims(ctx context.Context, run string) ([]string, error)
 	// Readings returns those of a check ("" for all) since a time, oldest first.
 	Readings(ctx context.Context, run, check string, since time.Time) ([]Reading, error)
+	// Deliveries returns those of a run, in the order in which they were first
+	// kept.
+	Deliveries(ctx context.Context, run string) ([]Delivery, error)
 
 	Close() error
 }
@@ -192,6 +213,11 @@ type Store interface {
 	Claim(ctx context.Context, run string, resources []string) error
 	// Unclaim drops all claims of a run.
 	Unclaim(ctx context.Context, run string) error
+
+	// Deliver keeps what became of a delivery, in the place of what was known of
+	// the same key. It needs no lease, and a run that is final may have more.
+	// ErrNotFound when there is no such run.
+	Deliver(ctx context.Context, d Delivery) error
 
 	// Observe stores readings. They may be lost in a crash; transitions that
 	// matter are in the log.

@@ -29,6 +29,7 @@ func Markdown(r *Report) string {
 	p.gates(r)
 	p.rollbacks(r)
 	p.people(r)
+	p.notices(r)
 	p.trouble(r)
 	p.checks(r)
 	p.changes(r)

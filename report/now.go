@@ -5,6 +5,7 @@ import (
 
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/evidence"
+	"github.com/segue-run/segue/runbook"
 )
 
 // A Now is how a run stands at a time.
@@ -31,6 +32,10 @@ type Now struct {
 	Waits    []engine.Wait `json:"waits,omitempty"`
 	Next     []string      `json:"next,omitempty"` // what it is about to journal
 	Left     []Left        `json:"left,omitempty"`
+
+	Alert    *engine.Alert     `json:"alert,omitempty"` // what must be acknowledged, or was last
+	Contacts []runbook.Contact `json:"contacts,omitempty"`
+	Notices  []Notice          `json:"notices,omitempty"` // see [Notices]; whoever has the store fills it in
 }
 
 // A NowPhase is where a phase stands.

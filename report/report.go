@@ -33,6 +33,7 @@ type Report struct {
 	Drift     []Drift     `json:"drift,omitempty"`
 	Processes []*Process  `json:"processes"`
 	Checks    []*Check    `json:"checks,omitempty"`
+	Notices   []Notice    `json:"notices,omitempty"` // see [Notices]; whoever has the store fills it in
 	Left      []Left      `json:"left,omitempty"`
 	Timeline  []Moment    `json:"timeline"`
 	Findings  []Finding   `json:"findings"` // of Verify; empty when each event follows

@@ -55,6 +55,8 @@ func Sentence(ev engine.Event) string {
 		return signalled(ev.Signal)
 	case engine.SignalRefused:
 		return signalled(ev.Signal) + ": refused, " + ev.Reason
+	case engine.Escalated:
+		return fmt.Sprintf("nobody has acknowledged for %s: %s is told", Span(ev.After), ev.Contact)
 	case engine.Completed:
 		return "the run is completed"
 	case engine.Aborted:

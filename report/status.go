@@ -16,6 +16,7 @@ func Status(h *runner.History, s *engine.State, d engine.Decision, holder string
 	n := Now{
 		Run: h.Run, Name: s.Name, Actor: s.Actor, Status: s.Status, At: now, Started: s.Started, Ended: s.Ended,
 		Epoch: s.Epoch, Holder: holder, Phase: min(s.PhaseIndex+1, len(h.Runbook.Phases)), Waits: d.Waits,
+		Alert: s.Alert, Contacts: h.Runbook.Contacts,
 	}
 	end := now
 	if s.Status.Final() {

@@ -42,7 +42,9 @@ func (n Now) Text() string {
 	if len(n.Left) > 0 {
 		b.WriteString("\nleft behind\n" + leftText(n.Left))
 	}
+	b.WriteString(noticeText(n.Notices))
 	b.WriteString(n.waitText())
+	b.WriteString(Contacts(n.Contacts))
 	return b.String()
 }
 
@@ -71,6 +73,7 @@ func (n Now) head() string {
 			b.WriteString("  " + why + "\n")
 		}
 	}
+	b.WriteString(alertText(n.Alert))
 	switch {
 	case n.Status.Final():
 	case n.Holder != "":

@@ -51,6 +51,9 @@ func newFakeCatalog() fakeCatalog {
 	add(conn, runbook.Kind{Name: "postgres", Provides: []string{"rows"}}, must(field("url", str)))
 	add(conn, runbook.Kind{Name: "prometheus"}, must(field("url", str)))
 	add(conn, runbook.Kind{Name: "process"}, must(field("api", str)))
+	add(conn, runbook.Kind{Name: "slack", Provides: []string{"notices"}, Address: "slack", Reaches: reachesChannels}, field("room", str))
+	add(conn, runbook.Kind{Name: "smtp", Provides: []string{"notices"}, Address: "email", Reaches: reachesMailboxes}, must(field("from", str)))
+	add(conn, runbook.Kind{Name: "pagerduty", Provides: []string{"notices", "incidents"}, Reaches: reachesNobody}, must(field("key", str)))
 
 	compression := field("compression", str)
 	compression.Enum = []string{"none", "s2"}
@@ -104,6 +107,37 @@ func closedXorSubjects(p runbook.Params) error {
 	}
 	if s, _ := p["name"].(string); strings.Contains(s, " ") {
 		return &runbook.FieldError{Field: "name", Problem: "a stream's name has no spaces", Remedy: "write AA_DLQ"}
+	}
+	return nil
+}
+
+func reachesChannels(p runbook.Params, to []string) error {
+	if p["room"] == nil && len(to) == 0 {
+		return &runbook.FieldError{Field: "to", Problem: "it is not said in which room", Remedy: "write to: [#room]"}
+	}
+	for _, a := range to {
+		if !strings.HasPrefix(a, "#") {
+			return &runbook.FieldError{Field: "to", Problem: a + " is no room", Remedy: "write #room"}
+		}
+	}
+	return nil
+}
+
+func reachesMailboxes(_ runbook.Params, to []string) error {
+	for _, a := range append([]string{"a@b"}, to...) {
+		if !strings.Contains(a, "@") {
+			return &runbook.FieldError{Field: "to", Problem: a + " is no mailbox", Remedy: "write name@host"}
+		}
+	}
+	if len(to) == 0 {
+		return &runbook.FieldError{Field: "to", Problem: "it is not said to whom", Remedy: "write to: [name@host]"}
+	}
+	return nil
+}
+
+func reachesNobody(_ runbook.Params, to []string) error {
+	if len(to) > 0 {
+		return &runbook.FieldError{Field: "to", Problem: "it knows whom it tells", Remedy: "leave it out"}
 	}
 	return nil
 }

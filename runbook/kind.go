@@ -41,6 +41,13 @@ type Kind struct {
 	Irreversible bool // cannot be undone: the step must say point-of-no-return
 	Approved     bool // the step must say who approves it
 
+	// Reaches looks at whom a kind of connection that has "notices" is to tell:
+	// addresses in its own form, none where it knows by itself. Nil for others.
+	Reaches func(p Params, to []string) error `json:"-"`
+	// Address is what of a contact is an address of this kind of connection:
+	// email or slack; "" when nothing is.
+	Address string `json:",omitempty"`
+
 	// Provides says what a kind of connection gives to actions and checks of
 	// other systems ("messages", "rows"); a field's Needs is one of these.
 	Provides []string

@@ -19,6 +19,10 @@ var runbookSection = &section{
 		partKey("phases", "The phases, in the order in which they run.", formSubs, phaseSection).required(),
 		partKey("doctor", "What may go wrong, by name: the checks that see it, its causes, and what a person does about each. `segue doctor RUNBOOK` asks.", formNamed, troubleSection),
 		partKey("templates", "Texts for people, by name, filled with live figures by `segue report --template NAME`: Go templates.", formTexts, nil),
+		partKey("contacts", "Whom to call, by role.", formNamed, contactSection),
+		partKey("notify", "Who is told what of a run, and by which connection.", formSubs, routeSection),
+		partKey("escalation", "Who is told, one after the other, while nobody acknowledges that something is wrong.", formSub, escalationSection),
+		partKey("dashboards", "Grafana dashboards, by uid, that `segue export grafana` writes.", formNamed, dashboardSection),
 	},
 }
 
@@ -117,7 +121,7 @@ var guardSection = &section{
 		spanKey("fails-for", "How long it must fail without a break; 0s: at once.", "0s").mayBeZero(),
 		oneOfKey("do", "What to do when it fails.", "", responses).required(),
 		textKey("to", "Where to roll back to: phase (the start of the phase it fires in), start, the name of a phase (its start) or of a target. By default phase."),
-		textKey("severity", "How severe it is, for notices: P1, P2."),
+		oneOfKey("severity", "How severe it is, for notices; by default P1 if it rolls back, P2 if it pauses, else P3.", "", severities),
 		spanKey("unknown-for", "How long it may stay unknown before `then` is done; without it, for ever.", ""),
 		oneOfKey("then", "What to do after unknown-for.", "", responses),
 		spanKey("every", "How often it is asked; by default a fifth of `fails-for`, at least 250ms and at most 5s, and 1s when it fires at once.", ""),

@@ -134,6 +134,7 @@ func (p *parser) runbook(rb *Runbook, root *yaml.Node, vals Values) {
 	if n := m.vals["templates"]; n != nil {
 		rb.Templates = p.readTemplates(n)
 	}
+	p.people(rb, m)
 	rb.LeftOut = p.left
 	p.unused(rb)
 }

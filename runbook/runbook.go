@@ -51,6 +51,10 @@ type Runbook struct {
 	Phases      []Phase
 	Doctor      []Trouble
 	Templates   []Template
+	Contacts    []Contact
+	Notify      []Route
+	Escalation  *Escalation // nil: none
+	Dashboards  []Dashboard
 	LeftOut     []LeftOut // what is not there for these inputs
 
 	notes []Warning // what Parse saw that only Lint tells
@@ -258,4 +262,14 @@ func (r *Runbook) Check(name string) (NamedCheck, bool) {
 		}
 	}
 	return NamedCheck{}, false
+}
+
+// Connection returns the named connection.
+func (r *Runbook) Connection(name string) (Conn, bool) {
+	for _, c := range r.Connections {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Conn{}, false
 }

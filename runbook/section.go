@@ -49,6 +49,7 @@ func (s *section) key(name string) (key, bool) {
 var (
 	responses       = []string{string(Rollback), string(Pause), string(Notify)}
 	failureResponse = []string{string(Pause), string(Rollback)}
+	severities      = []string{"P1", "P2", "P3", "P4"}
 	inputTypes      = []string{string(String), string(Int), string(Number), string(Bool), string(Duration), string(Size), string(Percentage), string(List)}
 )
 

@@ -136,10 +136,11 @@ func (l *loop) carry(parent context.Context) error {
 }
 
 // restsAfterRollback: a partial rollback has ended; the run is stable and
-// going on is a new attempt, which a person begins.
+// going on is a new attempt, which a person begins. While nobody has
+// acknowledged it, somebody must go on telling the next one.
 func (l *loop) restsAfterRollback() bool {
 	s := l.state
-	return s.Status == engine.PausedStatus && s.Pause != nil && s.Pause.By == "rollback" && len(l.news) == 0
+	return s.Unacknowledged(l.rb) == nil && s.Status == engine.PausedStatus && s.Pause != nil && s.Pause.By == "rollback" && len(l.news) == 0
 }
 
 // decide asks the engine until nothing more follows by itself.

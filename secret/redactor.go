@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -30,8 +31,9 @@ type Redactor struct {
 	replacer *strings.Replacer
 }
 
-// Add makes values secret. Of a URL only its password, and query parameters
-// that look like credentials, are secret: its host is needed in error texts.
+// Add makes values secret. Of a URL only its password, query parameters that look
+// like credentials, and parts of its path that look drawn by lot, as those of
+// webhooks, are secret: its host is needed in error texts.
 func (r *Redactor) Add(values ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,6 +72,11 @@ func parts(v string) []string {
 				out = append(out, u.User.Username()) // a token in the user's place
 			}
 		}
+		for _, part := range strings.Split(u.Path, "/") {
+			if drawn.MatchString(part) && strings.ContainsAny(part, "0123456789") && strings.ToLower(part) != strings.ToUpper(part) {
+				out = append(out, part)
+			}
+		}
 		for key, values := range u.Query() {
 			if Looks(key) {
 				out = append(out, values...)
@@ -78,6 +85,9 @@ func parts(v string) []string {
 	}
 	return out
 }
+
+// drawn is what looks drawn by lot: letters and digits without a gap, or an UUID.
+var drawn = regexp.MustCompile(`^([A-Za-z0-9]{20,}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$`)
 
 // pieces are a value and the parts of it that give it away alone: the password
 // of user:password, and each long line of a key file.

@@ -37,7 +37,7 @@ func (a *app) diagnose(ctx context.Context, file string, names []string, vals va
 	if asJSON {
 		err = a.printJSON(found)
 	} else {
-		_, err = io.WriteString(redacting{a.stdout, &a.secrets}, found.Text())
+		_, err = io.WriteString(redacting{a.stdout, &a.secrets}, found.Text()+report.Contacts(rb.Contacts))
 	}
 	if err != nil || found.Well() {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/segue-run/segue/driver/host"
 	"github.com/segue-run/segue/driver/nats"
 	"github.com/segue-run/segue/driver/nginx"
+	"github.com/segue-run/segue/driver/notify"
 	"github.com/segue-run/segue/driver/postgres"
 	"github.com/segue-run/segue/driver/process"
 	"github.com/segue-run/segue/driver/prometheus"
@@ -40,6 +41,7 @@ func builtIn() *driver.Catalog {
 	c.Add(shadow.Parts()...)
 	c.Add(haproxy.Parts()...)
 	c.Add(nginx.Parts()...)
+	c.Add(notify.Parts()...)
 	c.Add(compare.Parts()...)
 	c.Add(load.Parts()...)
 	c.Add(datasync.Parts()...)

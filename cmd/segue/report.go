@@ -108,7 +108,13 @@ func (a *app) makeReport(ctx context.Context, r journal.Reader, run string) (*re
 	if err != nil {
 		return nil, fmt.Errorf("read the readings of run %s: %w", id, err)
 	}
-	return report.Make(h, report.Readings(stored)), nil
+	rep := report.Make(h, report.Readings(stored))
+	told, err := r.Deliveries(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	rep.Notices = report.Notices(told)
+	return rep, nil
 }
 
 func keep(path string, text []byte) error {

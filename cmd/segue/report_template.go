@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/announce"
+	"github.com/segue-run/segue/notify"
 	"github.com/segue-run/segue/report"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/runner"
@@ -38,21 +39,13 @@ func (a *app) fill(ctx context.Context, o reporting, run string) error {
 		return usage(noTemplate(rb, o.template))
 	}
 	out := filled{Template: t.Name, Runbook: rb.Name, Run: facts.Run, At: time.Now()}
-	figures := map[string]announce.Figure{}
 	if len(t.Checks) > 0 { // no name would mean all
 		if out.Figures, err = a.planner().Check(ctx, rb, t.Checks); err != nil {
 			return err
 		}
 		out.At = time.Now()
 	}
-	for _, r := range out.Figures {
-		figures[r.Check] = report.Figure(r, out.At)
-	}
-	inputs := map[string]string{}
-	for _, in := range rb.Inputs {
-		inputs[in.Name] = in.Text
-	}
-	if out.Text, err = announce.Fill(t.Text, facts, inputs, figures); err != nil {
+	if out.Text, err = notify.Fill(rb, t, facts, out.Figures, out.At); err != nil {
 		return fmt.Errorf("%s: template %s: %w", t.Pos, t.Name, err)
 	}
 	out.Text = strings.TrimRight(out.Text, "\n") + "\n"

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/journal"
 	"github.com/segue-run/segue/journal/sqlite"
 	"github.com/segue-run/segue/runbook"
 	"github.com/segue-run/segue/runner"
@@ -85,8 +86,10 @@ func (a *app) carryOut(ctx context.Context, o running, arg string) error {
 	ctx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
 	hide := a.show(store, id, o, func() { interrupt(errInterrupted) })
+	told := a.tell(ctx, store, id)
 	s, rb, err := r.Run(ctx, id, a.actor)
 	hide()
+	told(s != nil && !errors.Is(err, journal.ErrLeaseLost))
 	return a.ended(id, rb, s, err)
 }
 

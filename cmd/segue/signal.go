@@ -40,6 +40,7 @@ func (a *app) signalCommands() []*cobra.Command {
 		a.signalCommand(engine.SignalRetry, "retry", "Try again what failed, after looking at the world anew", false),
 		a.signalCommand(engine.SignalSkip, "skip STEP", "Go on without a step", true),
 		a.signalCommand(engine.SignalRollback, "rollback [TARGET]", "Put back: to the start (default), this phase, a phase's start, or a named target", true),
+		a.signalCommand(engine.SignalAck, "ack", "Acknowledge that something is wrong: you see to it, and nobody else is called", false),
 		a.signalCommand(engine.SignalAbort, "abort", "Stop everything, undo nothing, list what is left as it is", false),
 		a.amendCommand(),
 	}

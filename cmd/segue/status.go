@@ -22,7 +22,9 @@ newest run that is not over, else the newest.`
 func (a *app) statusCommand() *cobra.Command {
 	return a.lookCommand("status [RUN]", "How a run stands: phases, steps, gates, guards, and what it waits for",
 		func(l *looked) any {
-			return report.Status(l.history, l.state, l.decision, l.holder, l.now)
+			n := report.Status(l.history, l.state, l.decision, l.holder, l.now)
+			n.Notices = report.Notices(l.told)
+			return n
 		})
 }
 
@@ -61,6 +63,7 @@ type looked struct {
 	state    *engine.State // with the latest readings
 	decision engine.Decision
 	holder   string // who carries it out, "" when nobody does
+	told     []journal.Delivery
 	now      time.Time
 }
 
@@ -76,6 +79,9 @@ func (a *app) look(ctx context.Context, r journal.Reader, args []string) (*looke
 	}
 	l := &looked{history: h, now: time.Now()}
 	if l.holder, err = holderOf(ctx, r, id); err != nil {
+		return nil, err
+	}
+	if l.told, err = r.Deliveries(ctx, id); err != nil {
 		return nil, err
 	}
 	last := h.Events[len(h.Events)-1].At

@@ -43,13 +43,14 @@ type Damage struct {
 // Run tests a store. fresh makes an empty place that lives as long as t.
 func Run(t *testing.T, fresh func(*testing.T) Place) {
 	for name, tests := range map[string][]test{
-		"log":      logTests,
-		"lease":    leaseTests,
-		"inbox":    inboxTests,
-		"claims":   claimTests,
-		"readings": readingTests,
-		"follow":   followTests,
-		"full":     fullTests,
+		"log":        logTests,
+		"lease":      leaseTests,
+		"inbox":      inboxTests,
+		"claims":     claimTests,
+		"readings":   readingTests,
+		"deliveries": deliveryTests,
+		"follow":     followTests,
+		"full":       fullTests,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

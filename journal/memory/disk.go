@@ -15,6 +15,7 @@ type Disk struct {
 	runs     map[string]*run
 	claims   map[string]string // resource → run
 	readings []journal.Reading
+	told     []journal.Delivery
 	full     bool
 	changed  chan struct{} // closed when records are added; nil when nobody waits
 }

@@ -97,7 +97,7 @@ func TestAJournalFromTheFutureIsRefusedAndUnchanged(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)
 	mustCreate(t, s, "r", 3)
-	if _, err := s.w.ExecContext(t.Context(), "PRAGMA user_version = 2"); err != nil {
+	if _, err := s.w.ExecContext(t.Context(), "PRAGMA user_version = 3"); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -216,5 +216,49 @@ func TestAfterACrashAReaderSeesAllThatWasStored(t *testing.T) {
 	defer r.Close()
 	if records, err := r.Read(t.Context(), "r", 0, 0); err != nil || len(records) != 7 {
 		t.Errorf("%d records, %v; want 7", len(records), err)
+	}
+}
+
+// A journal of the first version, as an earlier Segue left it, is read as it is
+// and brought to this one by the first who writes; also by two at once.
+func TestAJournalOfAnEarlierVersionIsTakenOver(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	mustCreate(t, s, "r", 3)
+	if _, err := s.w.ExecContext(t.Context(), "DROP TABLE deliveries; PRAGMA user_version = 1"); err != nil {
+		t.Fatal(err)
+	}
+	older := s // still open, with what it knows
+	r, err := OpenReadOnly(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := r.Deliveries(t.Context(), "r"); err != nil || len(got) != 0 {
+		t.Errorf("read-only: %v, %v", got, err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := Open(t.Context(), dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			if err := s.Deliver(t.Context(), journal.Delivery{Run: "r", Key: "k", At: time.Now()}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got, err := r.Deliveries(t.Context(), "r"); err != nil || len(got) != 1 {
+		t.Errorf("afterwards: %v, %v", got, err)
+	}
+	if _, err := older.Send(t.Context(), "r", "key", time.Now(), []byte("1")); err != nil {
+		t.Errorf("who had it open: %v", err)
+	}
+	if err := r.Verify(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

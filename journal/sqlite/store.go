@@ -69,7 +69,13 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	if err := w.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s for writing: %w", r.path, r.failure(err)), w.Close(), r.Close())
 	}
-	return &Store{Reader: r, w: w, patience: busyTimeout}, nil
+	s := &Store{Reader: r, w: w, patience: busyTimeout}
+	if has, err := schemaOf(ctx, r.ro); err == nil && has < version {
+		if err := s.upgrade(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("bring %s to this version of segue: %w", r.path, err), s.Close())
+		}
+	}
+	return s, nil
 }
 
 // OpenReadOnly opens the journal in dir for reading. The error wraps
