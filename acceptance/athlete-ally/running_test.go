@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/segue-run/segue/engine"
-	"github.com/segue-run/segue/examples/athlete-ally/people"
+	"github.com/segue-run/segue/examples/sandbox/people"
 	"github.com/segue-run/segue/journal"
 	"github.com/segue-run/segue/journal/sqlite"
 )

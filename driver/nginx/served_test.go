@@ -110,3 +110,35 @@ func TestWhoHasNoSuchSidesIsToldWhichThereAre(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Both splits have the side legacy: what a location of the one serves is no
+// request of the other.
+func TestWebSocketsDoNotCountForTheSplitOfTheRest(t *testing.T) {
+	t.Parallel()
+	s := splitting(t, params(byFiles, 0))
+	to(t, s, params(byFiles, 100))
+	if _, err := do(t.Context(), websocketOf(t, s, 0)); err != nil {
+		t.Fatal(err)
+	}
+	c := connTo(t, s)
+	sides := []string{"new", "legacy"}
+	if _, err := c.Served(t.Context(), sides); err != nil { // begins to count
+		t.Fatal(err)
+	}
+	t.Run("sockets that have ended", func(t *testing.T) { edgetest.OpenSockets(t, s.Addr, keyHeader, 20)("legacy") })
+	edgetest.Sides(t, s.Addr, 50, keyHeader, edgetest.Plain)
+	edgetest.Await(t, "both to be counted", func() error {
+		sockets, err := os.ReadFile(s.Dir + "/logs/segue-ws.log")
+		if err != nil {
+			return err
+		}
+		got, err := c.Served(t.Context(), sides)
+		if n := strings.Count(string(sockets), "\n"); err == nil && (n != 20 || got.Sides["new"] != 50) {
+			err = fmt.Errorf("%d sockets and %v requests", n, got.Sides)
+		}
+		return err
+	})
+	if got, err := c.Served(t.Context(), sides); err != nil || got.Sides["legacy"] != 0 {
+		t.Errorf("%v, %v: the sockets were counted", got.Sides, err)
+	}
+}

@@ -127,7 +127,10 @@ func (s settings) httpFile(shares string) []byte {
 	if s.Tee != "" {
 		fmt.Fprintf(&b, "upstream segue_%s_tee {\n    server %s max_fails=0;\n    keepalive 32;\n}\n", s.Name, s.Tee)
 	} else {
-		fmt.Fprintf(&b, "map $proxy_host %s_counted {\n    %s 1;\n    %s 1;\n    default 0;\n}\n", v, s.New, s.Old)
+		// Splits may have a side in common: what a location of Segue's own serves
+		// counts for its split alone.
+		fmt.Fprintf(&b, "map \"\" $segue_location {\n    default \"\";\n}\n")
+		fmt.Fprintf(&b, "map \"$segue_location $proxy_host\" %s_counted {\n    \"%s %s\" 1;\n    \"%s %s\" 1;\n    default 0;\n}\n", v, s.own(), s.New, s.own(), s.Old)
 		fmt.Fprintf(&b, "log_format segue_%s '$msec $proxy_host $status';\naccess_log %s segue_%s buffer=16k flush=1s if=%s_counted;\n", s.Name, s.Log, s.Name, v)
 	}
 	fmt.Fprintf(&b, "server {\n    listen %s;\n    server_name %s;\n    access_log off;\n    open_file_cache off;\n    default_type text/plain;\n", s.Control, hostOf(s.Name))
@@ -191,6 +194,7 @@ func (s settings) location() string {
 		return ""
 	}
 	return fmt.Sprintf(`location = %s {
+    set $segue_location %s;
     proxy_pass http://$segue_%s;
     proxy_http_version 1.1;
     proxy_set_header Upgrade $http_upgrade;
@@ -203,7 +207,16 @@ func (s settings) location() string {
     proxy_send_timeout %s;
     proxy_buffering off;
 }
-`, s.Path, s.Name, s.Name, s.Idle, s.Idle)
+`, s.Path, s.own(), s.Name, s.Name, s.Idle, s.Idle)
+}
+
+// own is the name of the location that only this split serves; "" where there
+// is none.
+func (s settings) own() string {
+	if s.Path == "" {
+		return ""
+	}
+	return s.Name
 }
 
 // byRequest takes each request by itself, where nobody is to be kept together.

@@ -93,6 +93,8 @@ func TestStatusCountsWhoRunsAndAsksWhatTheyAre(t *testing.T) {
 		check(t, err)
 		return s
 	}
+	read(t, status(statusParams{AtLeast: 1}, "web"), evidence.Pass, "2 of 3 replicas work")
+	read(t, status(statusParams{AtLeast: 3}, "web"), evidence.Fail, "3 are to work (web-0: ")
 	answers := func(field, want string) answering { return answering{map[string]string{field: want}} }
 	read(t, status(statusParams{}, "web"), evidence.Fail, "web-2: its status is Disabled")
 	read(t, status(statusParams{Running: new(2), Replicas: 3, answering: answers("version", "v1")}, "web"), evidence.Pass, "2 of 3 replicas run, 2 work")

@@ -84,6 +84,8 @@ func TestParamsAreRefused(t *testing.T) {
 		"replicas: there cannot be fewer than none":      statusParams{Replicas: -1},
 		"running: of 2 replicas 3 cannot run":            statusParams{Replicas: 2, Running: new(3)},
 		"running: there cannot be fewer than none":       statusParams{Running: new(-1)},
+		"at-least: running says exactly how many":        statusParams{Running: new(1), AtLeast: 1},
+		"at-least: of 2 replicas 3 cannot work":          statusParams{Replicas: 2, AtLeast: 3},
 		"answers: none is to run, so none can answer":    statusParams{Running: new(0), answering: answering{map[string]string{"a": "b"}}},
 		`answers: "a..b" is no field`:                    statusParams{answering: answering{map[string]string{"a..b": "c"}}},
 		"any: it goes with says":                         logsParams{Never: "x", Any: true},

@@ -17,6 +17,7 @@ type statusParams struct {
 	Service  string `param:"service,required" doc:"The service: its processes are called NAME, NAME-0, NAME-1 …, or are of the namespace NAME."`
 	Replicas int    `param:"replicas" doc:"How many must be defined; as many as there are if it is not given."`
 	Running  *int   `param:"running" doc:"How many of them run, no more and no fewer: 0 for a service that was scaled down. Those are to work; without it, all that are defined are to run and work."`
+	AtLeast  int    `param:"at-least" doc:"How many must run and work at least, whatever the others do: 1 for a service that some replica still gives."`
 	asking
 	answering
 }
@@ -35,6 +36,14 @@ func (p statusParams) Validate() error {
 		case n == 0 && len(p.Answers) > 0:
 			return &runbook.FieldError{Field: "answers", Problem: "none is to run, so none can answer", Remedy: "leave it out, or write how many are running"}
 		}
+	}
+	switch {
+	case p.AtLeast < 0:
+		return &runbook.FieldError{Field: "at-least", Problem: "there cannot be fewer than none", Remedy: "write how many must work at least, or leave it out"}
+	case p.AtLeast > 0 && p.Running != nil:
+		return &runbook.FieldError{Field: "at-least", Problem: "running says exactly how many", Remedy: "leave one of them out"}
+	case p.Replicas > 0 && p.AtLeast > p.Replicas:
+		return &runbook.FieldError{Field: "at-least", Problem: fmt.Sprintf("of %d replicas %d cannot work", p.Replicas, p.AtLeast), Remedy: "write at most as many as replicas"}
 	}
 	if err := p.asking.validate(); err != nil {
 		return err
@@ -76,7 +85,7 @@ func (s *statusCheck) judge(ctx context.Context) evidence.Reading {
 	}
 	found := members(all, s.p.Service)
 	asked := found
-	if s.p.Running != nil {
+	if s.p.Running != nil || s.p.AtLeast > 0 {
 		asked = slices.DeleteFunc(slices.Clone(found), status.stopped)
 	}
 	works, wrong := s.ask(ctx, asked)
@@ -86,6 +95,12 @@ func (s *statusCheck) judge(ctx context.Context) evidence.Reading {
 		if n := *s.p.Running; n != len(asked) {
 			wrong = append(wrong, fmt.Sprintf("%d are to run (%s)", n, statuses(found)))
 		}
+	}
+	switch n := s.p.AtLeast; {
+	case n > 0 && works >= n:
+		wrong = nil
+	case n > 0 && len(wrong) == 0:
+		wrong = append(wrong, fmt.Sprintf("%d are to work (%s)", n, statuses(found)))
 	}
 	if missing := s.p.Replicas - len(found); missing > 0 {
 		wrong = append(wrong, fmt.Sprintf("%d of %d replicas are not there", missing, s.p.Replicas))
@@ -123,6 +138,8 @@ func (s *statusCheck) bound() string {
 		bound = "none runs"
 	case n != nil:
 		bound = fmt.Sprintf("%d run, and work", *n)
+	case s.p.AtLeast > 0:
+		bound = fmt.Sprintf("%d or more work", s.p.AtLeast)
 	}
 	if s.p.Replicas > 0 {
 		bound = fmt.Sprintf("%d replicas, %s", s.p.Replicas, bound)

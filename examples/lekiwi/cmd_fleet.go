@@ -72,6 +72,7 @@ or at SIGTERM, with everything in the journal.`,
 	f.Float64Var(&cfg.Polls, "polls", 50, "questions of operators a second")
 	f.Float64Var(&cfg.Drives, "drives", 2, "teleoperation sessions begun a second")
 	f.IntVar(&cfg.Watchers, "watchers", 50, "operators who watch over WebSocket")
+	f.DurationVar(&cfg.Renew, "renew", 0, "how long a robot keeps a WebSocket, about; 0: until it ends")
 	f.StringVar(&cfg.Topic, "topic", "", "what all of them watch (default: a mix)")
 	f.DurationVar(&cfg.Duration, "duration", 0, "how long; 0: until SIGTERM")
 	_ = cmd.MarkFlagRequired("journal") // the flag is defined above

@@ -38,6 +38,8 @@ state-manager are there and not started.`,
 	}
 	dirFlag(cmd, &opt.Dir)
 	cmd.Flags().BoolVar(&opt.SeedPorts, "seed-ports", false, "use the seed's ports: legacy 8000, discovery 8001 (8011, 8021), state 8002 (8012), monitor 8003 and 9001, teleoperation 8004, tracker 8005, NGINX 8080, PostgreSQL 5432, Redis 6379, Prometheus 9090")
+	cmd.Flags().BoolVar(&opt.LegacyOnly, "legacy-only", false, "leave the new system's services stopped, as they are before the migration")
+	cmd.Flags().BoolVar(&opt.Faults, "faults", false, "let services do wrong what DIR/conf/faults.json says, for drills: {\"discovery-service\": {\"errors\": 0.02, \"delay_ms\": 600}}")
 	cmd.Flags().StringVar(&opt.Release, "release", "", "RELEASE of the services: what they say they are (default: what their build says)")
 	return cmd
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/segue-run/segue/examples/athlete-ally/people"
+	"github.com/segue-run/segue/examples/sandbox/people"
 )
 
 // segue is a call of the program under the system's environment, with a state

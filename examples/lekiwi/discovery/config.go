@@ -11,6 +11,8 @@ type Config struct {
 	RobotURL string `env:"ROBOT_URL" envDefault:"http://{ip}:8080/status"`
 	// MigrationConfig is the path of migration_config.yaml.
 	MigrationConfig string `env:"MIGRATION_CONFIG" envDefault:"migration_config.yaml"`
+	// FaultsFile says what to do wrong, for drills (service.Faults); "" nothing.
+	FaultsFile string `env:"FAULTS_FILE"`
 	// Release is what the service says it is; the command fills in its build's.
 	Release string `env:"RELEASE"`
 

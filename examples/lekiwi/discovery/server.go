@@ -62,6 +62,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 func (s *server) pages(sockets *socket.Server) http.Handler {
 	p := service.NewPages(service.New, "discovery-service")
+	p.Faults = service.FaultsIn(s.cfg.FaultsFile)
 	p.Registry.MustRegister(s.prober.probes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "websocket_connections", Help: "WebSockets that are open.", ConstLabels: prometheus.Labels{"system": service.New},

@@ -39,6 +39,14 @@ type Config struct {
 	// are asked; empty for none.
 	Gateway string
 
+	// Renew is how long a robot keeps a WebSocket, about; 0 keeps it until it
+	// ends. Robots that roam open new ones all the time, and so come to the side
+	// that an edge has meanwhile given them.
+	Renew time.Duration
+	// Driving is closed when operators can begin to drive; nil is from the start.
+	// Before it, sessions of the schedule do not begin.
+	Driving <-chan struct{}
+
 	// Ready is called when all robots and watchers are connected and the
 	// schedule begins; may be nil.
 	Ready func()
@@ -54,6 +62,8 @@ func (c Config) check() error {
 		return fmt.Errorf("robots %d: want 1 to %d", c.Robots, 1<<20)
 	case c.WebSocketShare < 0 || c.WebSocketShare > 1:
 		return fmt.Errorf("websocket share %v: want 0 to 1", c.WebSocketShare)
+	case c.Renew < 0:
+		return fmt.Errorf("renew %s: want 0 or more", c.Renew)
 	case c.Watchers < 0:
 		return fmt.Errorf("watchers %d: want 0 or more", c.Watchers)
 	}
@@ -92,4 +102,17 @@ func (c Config) watchURL() string {
 // files is how many sockets and files the load may have open at once.
 func (c Config) files() uint64 {
 	return uint64(c.Robots+c.Watchers) + 2*inFlight + 256 //nolint:gosec // both are small and not negative
+}
+
+// drives says whether operators can drive now.
+func (c Config) drives() bool {
+	if c.SessionsURL == "" || c.Driving == nil {
+		return c.SessionsURL != ""
+	}
+	select {
+	case <-c.Driving:
+		return true
+	default:
+		return false
+	}
 }

@@ -132,7 +132,7 @@ func (f *fleet) schedule(ctx, sending context.Context) *sync.WaitGroup {
 	drives := newDrives(f.cfg, f.robots)
 	streams.Go(func() {
 		pace(ctx, start, f.cfg.Drives, func(_ int, _ time.Time) {
-			if v := drives.draw(); v.robot >= 0 && f.cfg.SessionsURL != "" {
+			if v := drives.draw(); v.robot >= 0 && f.cfg.drives() {
 				asking.Go(func() { o.drive(ctx, sending, start, v) })
 			}
 		})

@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -65,7 +67,7 @@ type numbered struct {
 
 func (s *socket) run(ctx context.Context) {
 	err := s.talk(ctx)
-	for err != nil && sleep(ctx, pause) {
+	for err != nil && (errors.Is(err, errRenewed) || sleep(ctx, pause)) {
 		if s.conn, err = s.fleet.dial(ctx, s.fleet.cfg.URL, s.robot.Key); err == nil {
 			err = s.talk(ctx)
 		}
@@ -83,6 +85,19 @@ func (s *socket) abandon(h *heartbeat) {
 	s.fleet.sent(h.Sent)
 }
 
+// errRenewed ends a connection that its robot gives up for another; everything
+// that was said on it is acked.
+var errRenewed = errors.New("the robot opens another WebSocket")
+
+// renewed says when a connection is to be given up; never where Renew is 0.
+func (s *socket) renewed() (<-chan time.Time, func()) {
+	if s.fleet.cfg.Renew == 0 {
+		return nil, func() {}
+	}
+	t := time.NewTimer(s.fleet.cfg.Renew/2 + rand.N(s.fleet.cfg.Renew)) //nolint:gosec // no secret
+	return t.C, func() { t.Stop() }
+}
+
 // talk uses one connection, to its end or until everything is said and acked:
 // then its error is nil.
 func (s *socket) talk(ctx context.Context) error {
@@ -98,11 +113,15 @@ func (s *socket) talk(ctx context.Context) error {
 			return err
 		}
 	}
-	queue := s.queue
+	queue, renewing := s.queue, false
+	renew, stop := s.renewed()
+	defer stop()
 	for queue != nil || s.left() > 0 {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-renew:
+			queue, renewing = nil, true
 		case <-settled: // look again
 		case h, more := <-queue:
 			if !more {
@@ -113,6 +132,9 @@ func (s *socket) talk(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	if renewing {
+		return errRenewed
 	}
 	return nil
 }

@@ -22,7 +22,10 @@ const (
 type Pages struct {
 	// Registry is for what else the service measures.
 	Registry *prometheus.Registry
+	// Faults of the service; nil for none.
+	Faults *Faults
 
+	service  string
 	mux      *http.ServeMux
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -34,6 +37,7 @@ func NewPages(system, service string) *Pages {
 	labels := []string{"method", "path", "status"}
 	p := &Pages{
 		Registry: prometheus.NewRegistry(),
+		service:  service,
 		mux:      http.NewServeMux(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_requests_total", Help: "Requests answered.", ConstLabels: who,
@@ -68,7 +72,9 @@ func (p *Pages) Handle(pattern string, serve http.HandlerFunc) {
 	p.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w, code: http.StatusOK}
-		serve(rec, r)
+		if !p.broken(rec, r, path) {
+			serve(rec, r)
+		}
 		p.requests.WithLabelValues(method, path, strconv.Itoa(rec.code)).Inc()
 		p.duration.WithLabelValues(method, path).Observe(time.Since(start).Seconds())
 	})

@@ -11,6 +11,8 @@ type Config struct {
 	LegacyURL string `env:"LEGACY_URL" envDefault:"http://127.0.0.1:8000"`
 	// MigrationConfig is the path of migration_config.yaml.
 	MigrationConfig string `env:"MIGRATION_CONFIG" envDefault:"migration_config.yaml"`
+	// FaultsFile says what to do wrong, for drills (service.Faults); "" nothing.
+	FaultsFile string `env:"FAULTS_FILE"`
 	// Release is what the service says it is; the command fills in its build's.
 	Release string `env:"RELEASE"`
 	// CacheTTL is how long a robot stays in Redis that nothing is heard of.

@@ -74,6 +74,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 func (s *server) pages() http.Handler {
 	p := service.NewPages(service.New, "state-manager")
+	p.Faults = service.FaultsIn(s.cfg.FaultsFile)
 	s.measure(p.Registry)
 	p.Handle("GET "+api.PathHealth, s.health)
 	p.Handle("POST "+api.PathEvents, s.events)

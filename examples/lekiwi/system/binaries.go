@@ -13,12 +13,19 @@ import (
 )
 
 const (
-	binApp = "lekiwi"
+	binApp   = "lekiwi"
+	binSegue = "segue"
 )
 
 // install puts the executables into the system's directory, so that its user can
-// reach them and a later build does not change what runs.
+// reach them and a later build does not change what runs. Only the tee needs
+// segue: without it there is none.
 func install(l sandbox.Dir, bin string) error {
+	if from, err := find(bin, binSegue); err == nil {
+		if err := place(from, l.Bin(binSegue)); err != nil {
+			return fmt.Errorf("install %s: %w", binSegue, err)
+		}
+	}
 	for _, name := range []string{binApp, sandbox.ProcessCompose} {
 		from, err := find(bin, name)
 		if err != nil {

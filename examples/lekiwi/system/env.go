@@ -12,8 +12,10 @@ import (
 // Env is how to reach a system, as DIR/env holds it.
 type Env struct {
 	EdgeURL          string   // NGINX, where clients come in
+	EdgeWSURL        string   // ws://…/ws, through it
 	LegacyURL        string   // the monolith, beside the edge
 	DiscoveryURLs    []string // whether they run or not, as the next
+	DiscoveryAddr    string   // host:port of the first, to put load on
 	StateURLs        []string
 	MonitorURL       string
 	MonitorWSURL     string // ws://…/ws
@@ -49,8 +51,10 @@ func (e *Env) fields() []struct {
 	}
 	return []field{
 		{"EDGE_URL", &e.EdgeURL, nil},
+		{"EDGE_WS_URL", &e.EdgeWSURL, nil},
 		{"LEGACY_URL", &e.LegacyURL, nil},
 		{"DISCOVERY_URLS", nil, &e.DiscoveryURLs},
+		{"DISCOVERY_ADDR", &e.DiscoveryAddr, nil},
 		{"STATE_URLS", nil, &e.StateURLs},
 		{"MONITOR_URL", &e.MonitorURL, nil},
 		{"MONITOR_WS_URL", &e.MonitorWSURL, nil},
@@ -132,7 +136,7 @@ func readEnv(path string) (Env, error) {
 func (s secrets) env(l sandbox.Dir, p ports) Env {
 	web := func(port int) string { return "http://" + loopback(port) }
 	e := Env{
-		EdgeURL: web(p.edge), LegacyURL: web(p.legacy), MonitorURL: web(p.monitor), MonitorWSURL: "ws://" + loopback(p.monitorWS) + "/ws",
+		EdgeURL: web(p.edge), EdgeWSURL: "ws://" + loopback(p.edge) + "/ws", DiscoveryAddr: loopback(p.discovery[0]), LegacyURL: web(p.legacy), MonitorURL: web(p.monitor), MonitorWSURL: "ws://" + loopback(p.monitorWS) + "/ws",
 		TeleoperationURL: web(p.teleoperation), TrackerURL: web(p.tracker), FleetAddr: loopback(p.fleet),
 		DatabaseURL: s.databaseURL(p), SuperURL: s.superURL(p, ""), RedisURL: s.redisURL(p), PrometheusURL: web(p.prometheus),
 		AppsURL: "unix://" + l.Socket(), NGINXConf: nginxConf(l), NGINXControl: loopback(p.edgeControl), NGINXLogs: l.Path("log"),

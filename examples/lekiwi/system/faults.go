@@ -5,8 +5,15 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/segue-run/segue/examples/lekiwi/service"
 	"github.com/segue-run/segue/examples/sandbox"
 )
+
+// SetFaults makes services of a system that was started with Options.Faults do
+// this wrong from now on; none ends it.
+func (s *System) SetFaults(all map[string]service.Fault) error {
+	return service.WriteFaults(faultsFile(s.layout), all) //nolint:wrapcheck // it says what was done
+}
 
 // Processes lists what runs.
 func (s *System) Processes(ctx context.Context) ([]sandbox.Process, error) {

@@ -20,6 +20,13 @@ type Options struct {
 	Bin string
 	// Release is what the services say they are; empty leaves it to their build.
 	Release string
+	// LegacyOnly leaves the new system's services stopped, as they are before a
+	// migration: the legacy system serves, and the new one's stores and its
+	// tracker are there.
+	LegacyOnly bool
+	// Faults lets services do wrong what DIR/conf/faults.json says (see
+	// service.Faults), for drills.
+	Faults bool
 }
 
 // How many instances of the services that are scaled there can be. Of each, the

@@ -19,6 +19,9 @@ const (
 	Monitor       = "websocket-monitor"
 	Teleoperation = "teleoperation-service"
 	Tracker       = "migration-tracker"
+	// Tee is segue tee, which replays copies of requests to the first
+	// discovery-service. It is there where segue lies beside lekiwi.
+	Tee = "shadow-tee"
 )
 
 // Processes that have no instances.
@@ -115,7 +118,7 @@ func writeProject(l sandbox.Dir, p ports, env Env, opt Options, at programs) err
 }
 
 // addServices adds the instances of all services. Only the first of each is
-// started.
+// started, and of the new system not even that when there is only the legacy one.
 func addServices(to map[string]process, l sandbox.Dir, p ports, env Env, opt Options) {
 	database, redis := "DATABASE_URL="+env.DatabaseURL, "REDIS_URL="+env.RedisURL
 	states := "STATE_URLS=" + strings.Join(env.StateURLs, ",")
@@ -127,7 +130,10 @@ func addServices(to map[string]process, l sandbox.Dir, p ports, env Env, opt Opt
 		if opt.Release != "" {
 			proc.Environment = append(proc.Environment, "RELEASE="+opt.Release)
 		}
-		proc.Disabled = i > 0
+		if opt.Faults {
+			proc.Environment = append(proc.Environment, "FAULTS_FILE="+faultsFile(l))
+		}
+		proc.Disabled = i > 0 || opt.LegacyOnly && service != Legacy && service != Tracker
 		to[name] = proc
 	}
 	add(Legacy, 0, "LEGACY_ADDR="+loopback(p.legacy), robots)
@@ -140,4 +146,10 @@ func addServices(to map[string]process, l sandbox.Dir, p ports, env Env, opt Opt
 	add(Monitor, 0, "MONITOR_ADDR="+loopback(p.monitor), "MONITOR_WS_ADDR="+loopback(p.monitorWS), states)
 	add(Teleoperation, 0, "TELEOPERATION_ADDR="+loopback(p.teleoperation), database, states)
 	add(Tracker, 0, "TRACKER_ADDR="+loopback(p.tracker), database, redis, "EDGE_LOG="+env.EdgeLog)
+	if executable(l.Bin(binSegue)) {
+		to[Tee] = newProcess(l, Tee, Tee, syscall.SIGTERM, l.Bin(binSegue), "tee", "--to", env.DiscoveryURLs[0], "--live", env.LegacyURL,
+			"--listen", env.ShadowAddr, "--status", env.ShadowStatusAddr)
+	}
 }
+
+func faultsFile(l sandbox.Dir) string { return l.Conf("faults.json") }

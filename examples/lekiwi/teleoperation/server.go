@@ -24,6 +24,8 @@ type Config struct {
 	StateURLs []string `env:"STATE_URLS" envDefault:"http://127.0.0.1:8002"`
 	// MigrationConfig is the path of migration_config.yaml.
 	MigrationConfig string `env:"MIGRATION_CONFIG" envDefault:"migration_config.yaml"`
+	// FaultsFile says what to do wrong, for drills (service.Faults); "" nothing.
+	FaultsFile string `env:"FAULTS_FILE"`
 	// Release is what the service says it is; the command fills in its build's.
 	Release string `env:"RELEASE"`
 }
@@ -83,6 +85,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 func (s *server) pages() http.Handler {
 	p := service.NewPages(service.New, "teleoperation-service")
+	p.Faults = service.FaultsIn(s.cfg.FaultsFile)
 	p.Registry.MustRegister(s.active)
 	p.Handle("GET "+api.PathHealth, s.health)
 	p.Handle("GET "+api.PathSessions, s.list)

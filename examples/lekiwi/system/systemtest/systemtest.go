@@ -66,7 +66,7 @@ func Processes(dir string) (found []string) {
 	return found
 }
 
-// Bin is the folder with lekiwi and process-compose, built.
+// Bin is the folder with lekiwi, segue and process-compose, built.
 func Bin(t testing.TB) string {
 	t.Helper()
 	bin, err := build()
@@ -94,6 +94,7 @@ var build = sync.OnceValues(func() (string, error) {
 	defer func() { _ = lock.Unlock() }()
 	for _, args := range [][]string{
 		{"build", "-o", filepath.Join(bin, "lekiwi"), "./examples/lekiwi"},
+		{"build", "-o", filepath.Join(bin, "segue"), "./cmd/segue"}, // its tee
 		{"-C", "tools", "build", "-o", filepath.Join(bin, "process-compose"), "github.com/f1bonacc1/process-compose/src"},
 	} {
 		cmd := exec.Command("go", args...)
