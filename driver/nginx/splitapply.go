@@ -281,6 +281,8 @@ func (a *split) goesBy(ctx context.Context, s settings, share edge.Share, keys i
 }
 
 // Witness implements driver.Witness: NGINX is asked where two hundred keys go.
+// Where there was no split before, all of them go to the old side, whether the
+// files had to be kept or not.
 func (a *split) Witness(ctx context.Context, want state.State) error {
 	v, err := a.read(want)
 	if err != nil {
@@ -293,8 +295,14 @@ func (a *split) Witness(ctx context.Context, want state.State) error {
 	if there {
 		return a.goesBy(ctx, s, share, 200)
 	}
-	if got, err := a.conn.ask(ctx, a.p.Name, ""); err == nil {
-		return fmt.Errorf("%s: NGINX still runs it, generation %s", a.resource.Name, got.generation)
+	for i := range 200 {
+		got, err := a.conn.ask(ctx, a.p.Name, fmt.Sprintf("segue-%d", i))
+		if err != nil {
+			return nil // NGINX does not run it
+		}
+		if got.side != a.settings.Old {
+			return fmt.Errorf("%s: NGINX still runs it, and gives bucket %d to %s", a.resource.Name, got.bucket, got.side)
+		}
 	}
 	return nil
 }

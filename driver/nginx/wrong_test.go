@@ -251,13 +251,24 @@ func TestASplitThatTheConfigurationNeedsStaysAtNothing(t *testing.T) {
 	p := params(byFiles, 50)
 	s := nginxtest.Start(t)
 	s.Edit(t, nginxtest.Split)
-	undo, err := do(t.Context(), actionOf(t, s, p))
+	a := actionOf(t, s, p)
+	before, err := a.Observe(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	undo, err := do(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Witness(t.Context(), before); err == nil || !strings.Contains(err.Error(), "to new") {
+		t.Errorf("with half of the clients on the new side the witness of what was before says %v", err)
 	}
 	kept, ok := errors.AsType[*driver.Kept](undo())
 	if !ok || !strings.Contains(kept.Cost, "$segue_edge") {
 		t.Errorf("undo keeps %+v", kept)
+	}
+	if err := a.Witness(t.Context(), before); err != nil { // the files are there, and nobody is on the new side
+		t.Error(err)
 	}
 	if k := edgetest.Share(edgetest.Sides(t, s.Addr, 200, keyHeader, edgetest.Plain), "new"); k != 0 {
 		t.Errorf("the new side serves %d of 200", k)

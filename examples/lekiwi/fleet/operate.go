@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -32,7 +33,7 @@ func (o *operatorsAtWork) once(ctx context.Context, s *Sent, r request) (wait ti
 
 // poll asks once: who looks at a page and gets none sees that.
 func (o *operatorsAtWork) poll(ctx context.Context, s Sent, path string) {
-	o.once(ctx, &s, request{http.MethodGet, o.cfg.URL + path, s.Robot, nil, nil})
+	o.once(ctx, &s, request{http.MethodGet, o.cfg.URL + path, s.Robot, nil, nil, o.desk(s.N)})
 	o.sent(s)
 }
 
@@ -49,7 +50,7 @@ func (o *operatorsAtWork) drive(load, ctx context.Context, start time.Time, v dr
 		panic(err) // two strings
 	}
 	var session api.Session
-	o.insist(ctx, &begin, request{http.MethodPost, o.cfg.SessionsURL + api.PathSessions, r.Key, body, &session})
+	o.insist(ctx, &begin, request{http.MethodPost, o.cfg.SessionsURL + api.PathSessions, r.Key, body, &session, o.client})
 	begin.ID, begin.Started = session.ID, session.StartedAt
 	o.sent(begin)
 	if begin.Outcome != Acked {
@@ -63,14 +64,14 @@ func (o *operatorsAtWork) drive(load, ctx context.Context, start time.Time, v dr
 		if err != nil {
 			panic(err) // two numbers
 		}
-		o.once(ctx, &report, request{http.MethodPost, at + "/quality", r.Key, body, nil})
+		o.once(ctx, &report, request{http.MethodPost, at + "/quality", r.Key, body, nil, o.client})
 		o.sent(report)
 	}
 	if !sleep(load, time.Until(end)) {
 		end = time.Now()
 	}
 	stop := say(Stop, session.ID, end)
-	o.insist(ctx, &stop, request{http.MethodDelete, at, r.Key, nil, nil})
+	o.insist(ctx, &stop, request{http.MethodDelete, at, r.Key, nil, nil, o.client})
 	o.sent(stop)
 }
 
@@ -83,3 +84,17 @@ func (o *operatorsAtWork) insist(ctx context.Context, s *Sent, r request) {
 		}
 	}
 }
+
+// newDesks are where operators sit, each with an address of its own on the
+// loopback: an edge that knows clients by their addresses tells them apart.
+func newDesks() []*http.Client {
+	out := make([]*http.Client, operators)
+	for i := range out {
+		dial := net.Dialer{Timeout: answerTime, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i))}} //nolint:gosec // there are fewer than 255
+		out[i] = &http.Client{Transport: &http.Transport{DialContext: dial.DialContext, MaxIdleConnsPerHost: inFlight, IdleConnTimeout: time.Minute}, Timeout: answerTime}
+	}
+	return out
+}
+
+// desk is whose question number n is.
+func (f *fleet) desk(n int) *http.Client { return f.desks[n%len(f.desks)] }

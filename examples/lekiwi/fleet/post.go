@@ -34,7 +34,7 @@ func (f *fleet) postAll(ctx context.Context, r *Robot, queue <-chan *heartbeat) 
 		for again := true; again; {
 			var wait time.Duration
 			var answer api.Accepted
-			if wait, again = f.try(ctx, &h.Sent, request{http.MethodPost, f.cfg.URL + api.PathRobotStatus, r.Key, body, &answer}); again {
+			if wait, again = f.try(ctx, &h.Sent, request{http.MethodPost, f.cfg.URL + api.PathRobotStatus, r.Key, body, &answer, f.client}); again {
 				again = sleep(ctx, wait)
 			}
 			h.Durable = answer.Durable
@@ -48,6 +48,7 @@ type request struct {
 	method, url, robot string
 	body               []byte
 	answer             any
+	client             *http.Client
 }
 
 // try makes a request and notes what came back; again says that it may be made
@@ -92,7 +93,7 @@ func (f *fleet) do(ctx context.Context, r request) (*http.Response, []byte, erro
 	if r.robot != "" {
 		req.Header.Set(api.HeaderRobotID, header(r.robot))
 	}
-	resp, err := f.client.Do(req)
+	resp, err := r.client.Do(req)
 	if err != nil {
 		return nil, nil, err //nolint:wrapcheck // names the request
 	}

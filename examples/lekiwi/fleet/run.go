@@ -40,6 +40,12 @@ func Run(ctx context.Context, cfg Config) (Stats, error) {
 		client: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: inFlight, IdleConnTimeout: time.Minute}, Timeout: answerTime},
 	}
 	defer f.client.CloseIdleConnections()
+	f.desks = newDesks()
+	defer func() {
+		for _, desk := range f.desks {
+			desk.CloseIdleConnections()
+		}
+	}()
 	var err error
 	if f.journal, err = createJournal(cfg.Journal, f.robots); err != nil {
 		return Stats{}, err
@@ -52,6 +58,7 @@ type fleet struct {
 	cfg     Config
 	robots  []Robot
 	client  *http.Client
+	desks   []*http.Client // of operators
 	journal *writer
 	stats   *stats
 	queues  []chan *heartbeat
