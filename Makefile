@@ -33,6 +33,10 @@ build: setup ## build segue, athlete-ally (two releases), lekiwi, nats-server an
 demo: build ## bring a live system up, migrate it under load, and count every message
 	bin/athlete-ally demo
 
+.PHONY: demo-lekiwi
+demo-lekiwi: build ## the same with a fleet of 2,000 robots behind NGINX, whose monolith becomes services: about 4 minutes
+	bin/lekiwi demo
+
 .PHONY: test
 test: setup ## set up and pass the tests
 	$(GO) test $(TESTFLAGS) ./...
@@ -95,13 +99,12 @@ bench-lekiwi: build ## Lekiwi's legacy and new system at one load, 10,000 watche
 	@$(GO) run ./script/lastline lekiwi dist/lekiwi.json p99_ms=%.1f ws_connections=%.0f fanout_p99_ms=%.1f \
 		heartbeats_per_s=%.0f speedup_vs_legacy=%.2f
 
-.PHONY: bench-data
-bench-data: setup ## copies of 5 M rows beside psql's, their comparison beside an md5 of both, robots over HTTP beside a bare loop: minutes, SEGUE_DATA_ROWS=200000 tries it
+.PHONY: bench-rollback
+bench-rollback: setup ## how soon a rollback follows the first errors of the new system, and what clients see of them: about 2 minutes
 	mkdir -p dist
-	rm -f dist/data.json
-	SEGUE_DATA_BENCH=$(CURDIR)/dist/data.json $(GO) test ./datasync/e2e -run '^TestBenchData$$' -count 1 -timeout 30m -v
-	SEGUE_DATA_BENCH=$(CURDIR)/dist/data.json $(GO) test ./integrity/e2e -run '^TestBenchEqual$$' -count 1 -timeout 30m -v
-	@$(GO) run ./script/lastline data dist/data.json copy_ratio=%.2f verify_ratio=%.2f diff_ratio=%.2f diff_found=%.0f/100 http_ratio=%.2f peak_mib=%.0f
+	rm -f dist/rollback.json
+	SEGUE_ROLLBACK_BENCH=$(CURDIR)/dist/rollback.json $(GO) test ./acceptance/lekiwi -run '^TestBenchRollback$$' -count 1 -timeout 20m -v
+	@$(GO) run ./script/lastline rollback dist/rollback.json seconds_to_zero=%.2f actuation_ms=%.0f client_errors_after_detection=%.0f
 
 .PHONY: clean
 clean: ## remove what was built

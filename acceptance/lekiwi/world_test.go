@@ -154,3 +154,9 @@ func rolledBack(t testing.TB, r *runtest.Run, target string) (start, end runtest
 	}
 	return start, end
 }
+
+// systemUp has all services, one of each.
+func systemUp(t testing.TB) *system.System {
+	t.Helper()
+	return systemtest.Start(t, system.Options{Faults: true})
+}

@@ -31,7 +31,7 @@ func newDemo() *cobra.Command {
 			o.Out = os.Stdout
 			res, err := demo.Run(cmd.Context(), o)
 			if err != nil {
-				return err //nolint:wrapcheck // it says what was done
+				return err
 			}
 			fmt.Println(res.Line())
 			if !res.OK() {

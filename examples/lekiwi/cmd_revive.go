@@ -21,7 +21,7 @@ has. With --look nothing is done: it says "healthy", or "away".`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sys, err := system.Open(dir)
 			if err != nil {
-				return err //nolint:wrapcheck // it says what was done
+				return err
 			}
 			out := cmd.OutOrStdout()
 			if look {
@@ -30,18 +30,18 @@ has. With --look nothing is done: it says "healthy", or "away".`,
 					state = "healthy"
 				}
 				_, err := fmt.Fprintln(out, state)
-				return err //nolint:wrapcheck // a write to the caller
+				return err
 			}
 			revived, robots, err := sys.Revive(cmd.Context())
 			if err != nil {
-				return err //nolint:wrapcheck // it says what was done
+				return err
 			}
 			if !revived {
 				_, err = fmt.Fprintln(out, "healthy: nothing was done")
-				return err //nolint:wrapcheck // a write to the caller
+				return err
 			}
 			_, err = fmt.Fprintf(out, "started again, with %d robots\n", robots)
-			return err //nolint:wrapcheck // a write to the caller
+			return err
 		},
 	}
 	dirFlag(cmd, &dir)
