@@ -58,18 +58,19 @@ var house = map[string][]string{
 	"notify":              {"announce", "driver", "engine", "evidence", "journal", "report", "runbook", "runner", "secret"},
 	"view":                {"driver", "engine", "evidence", "journal", "report", "runbook", "runner", "secret", "state"},
 	"console":             {"./", "engine", "evidence", "journal", "report", "runbook", "runner", "secret", "state"},
-	"cmd":                 {"./", "announce", "backup", "compare/", "console/", "datasync/", "driver/", "edge/", "engine", "evidence", "expr", "integrity", "journal/", "load", "notify", "report", "runbook", "runner", "secret", "state", "view"},
-	"examples/":           {"*", "examples/sandbox"},
+	"cmd":                 {"./", "announce", "compare/", "console/", "datasync/", "driver/", "edge/", "engine", "evidence", "expr", "journal/", "load", "report", "runbook", "runner", "secret", "state", "view"},
+	"examples/":           {"*", "examples/sandbox", "examples/sandbox/people"},
 	"examples/sandbox":    {},
 	"driver/haproxy":      {"./", "driver", "edge/", "evidence", "runbook", "state"},
 	"driver/nginx":        {"./", "driver", "edge/", "evidence", "runbook", "secret", "state"},
 	"driver/drivertest":   {"driver", "evidence", "runbook", "state"},
 	"journal/sealed":      {},
+	"acceptance/runtest":  {"engine", "examples/sandbox/people", "journal", "journal/sqlite"},
 	"journal/journaltest": {"journal"},
 }
 
 // helpers are for any test.
-var helpers = []string{"driver/drivertest", "internal/soak", "journal/journaltest", "journal/memory", "runner/sim"}
+var helpers = []string{"acceptance/runtest", "driver/drivertest", "internal/soak", "journal/journaltest", "journal/memory", "runner/sim"}
 
 // clients says who may import a client library: everybody else reaches the
 // live system through the driver.

@@ -30,6 +30,7 @@ type peer struct {
 	sessions map[string]api.Session
 	watchers map[*websocket.Conn]bool
 	polls    int
+	opened   int // WebSockets
 }
 
 func newPeer(t *testing.T, every int) *peer {
@@ -91,6 +92,9 @@ func (p *peer) socket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	p.mu.Lock()
+	p.opened++
+	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
 		delete(p.watchers, conn)

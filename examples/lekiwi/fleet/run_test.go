@@ -164,3 +164,36 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// Robots that renew their WebSockets lose nothing by it, and operators begin to
+// drive when they are told that they can.
+func TestRobotsRenewAndOperatorsWait(t *testing.T) {
+	p := newPeer(t, 0)
+	cfg := p.config(t)
+	cfg.Duration, cfg.Renew = 2*time.Second, 300*time.Millisecond
+	driving := make(chan struct{})
+	cfg.Driving = driving
+	var began time.Time
+	time.AfterFunc(time.Second, func() { began = time.Now(); close(driving) })
+	stats, journal := run(t, cfg)
+	<-driving
+	for _, s := range journal.Sent {
+		if s.Kind == Heartbeat && s.Outcome != Acked {
+			t.Errorf("a heartbeat was not acknowledged: %+v", s)
+		}
+		if s.Kind == Start && s.SentAt < began.UnixNano() {
+			t.Errorf("%s drove before anybody could", s.Operator)
+		}
+	}
+	if beats := stats.Kinds["heartbeat websocket"]; beats.Acked == 0 || beats.Repeats != 0 {
+		t.Errorf("over WebSocket: %+v", beats)
+	}
+	if n := stats.Kinds["start http"].Acked; n == 0 {
+		t.Error("nobody drove")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if robots := len(Draw(cfg.Seed, cfg.Robots, cfg.WebSocketShare)); p.opened < 3*robots/2 {
+		t.Errorf("%d WebSockets were opened for %d robots, half of whom use them", p.opened, robots)
+	}
+}

@@ -106,6 +106,23 @@ func TestSystem(t *testing.T) {
 			t.Error("pg_stat_statements has no statement")
 		}
 	})
+	t.Run("a legacy system that is gone comes back with the new one's robots", func(t *testing.T) {
+		revived, _, err := sys.Revive(t.Context())
+		if fatal(t, err); revived {
+			t.Error("one that is healthy was started again")
+		}
+		fatal(t, sys.StopProcess(t.Context(), system.Instance(system.Legacy, 0)))
+		revived, robots, err := sys.Revive(t.Context())
+		if fatal(t, err); !revived || robots == 0 {
+			t.Errorf("revived: %t, with %d robots", revived, robots)
+		}
+		var n, m api.Count
+		get(t, env.LegacyURL+api.PathRobotCount, &n)
+		get(t, discovery+api.PathRobotCount, &m)
+		if n.Total != m.Total || n.Total != robots {
+			t.Errorf("the legacy system has %d robots, the new one %d", n.Total, m.Total)
+		}
+	})
 	t.Run("Prometheus has the figures of both systems", func(t *testing.T) {
 		for query, want := range map[string]int{
 			`http_requests_total{system="legacy",service="legacy",path="/robot/status",status="200"}`:       1,
