@@ -13,13 +13,14 @@ import (
 
 func newRebuild() *cobra.Command {
 	var dir string
-	var replace bool
+	var replace, look bool
 	cmd := &cobra.Command{
 		Use:   "rebuild --dir DIR",
 		Short: "Make the read model anew from the events, and compare",
 		Long: `Makes the tables robots and deployment_history anew from the table events and
 compares them with those that are there; nothing is written meanwhile. Where they
-differ it fails, or with --replace puts the new ones in their place.`,
+differ it fails, or with --replace puts the new ones in their place. With --look it
+only says "equal", or how many differ.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sys, err := system.Open(dir)
@@ -31,8 +32,16 @@ differ it fails, or with --replace puts the new ones in their place.`,
 				return fmt.Errorf("connect to PostgreSQL: %w", err)
 			}
 			defer conn.Close(cmd.Context())
-			got, err := state.Rebuild(cmd.Context(), conn, replace)
+			got, err := state.Rebuild(cmd.Context(), conn, replace && !look)
 			if err != nil {
+				return err
+			}
+			if look {
+				state := "equal"
+				if got.Differing > 0 {
+					state = fmt.Sprintf("%d differ", got.Differing)
+				}
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), state)
 				return err
 			}
 			out := json.NewEncoder(cmd.OutOrStdout())
@@ -48,5 +57,6 @@ differ it fails, or with --replace puts the new ones in their place.`,
 	}
 	dirFlag(cmd, &dir)
 	cmd.Flags().BoolVar(&replace, "replace", false, "put the new read model in the place of one that differs")
+	cmd.Flags().BoolVar(&look, "look", false, "only say whether they differ")
 	return cmd
 }
