@@ -75,6 +75,15 @@ type Surveyor interface {
 	PlanAmong(before, others state.State) (want state.State, err error)
 }
 
+// An Overrider brings its change about whatever somebody else has done to what it
+// owns, as Undo does. The first steps of a rollback restore service: where a
+// step that goes forward is refused, as it would build on what nobody knows,
+// these are planned by PlanOver, and applied over it.
+type Overrider interface {
+	Action
+	PlanOver(before state.State) (want state.State, err error)
+}
+
 // A Resumable action can go on from its cursor when a crash left the world
 // between before and want.
 type Resumable interface {

@@ -24,6 +24,8 @@ func (l *loop) observe(f *flight) func(context.Context) {
 	e := f.effect
 	def, _ := l.rb.Step(e.Step)
 	epoch, clear := l.state.Epoch, l.clear(e.Step)
+	st := l.state.Steps[e.Step]
+	restores := st != nil && st.First
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, observeFor)
 		defer cancel()
@@ -33,7 +35,9 @@ func (l *loop) observe(f *flight) func(context.Context) {
 				break
 			}
 			var o *engine.Observed
-			look := func(ctx context.Context) (*engine.Observed, error) { return l.observed(ctx, def, e, epoch, clear) }
+			look := func(ctx context.Context) (*engine.Observed, error) {
+				return l.observed(ctx, def, e, restores, epoch, clear)
+			}
 			if o, err = within(ctx, look); err == nil {
 				l.tell(news{from: f, ended: true, observed: o})
 				return
@@ -47,7 +51,7 @@ func (l *loop) observe(f *flight) func(context.Context) {
 	}
 }
 
-func (l *loop) observed(ctx context.Context, def runbook.Step, e engine.Effect, epoch int64, clear []state.Face) (*engine.Observed, error) {
+func (l *loop) observed(ctx context.Context, def runbook.Step, e engine.Effect, restores bool, epoch int64, clear []state.Face) (*engine.Observed, error) {
 	a, err := l.world.action(ctx, def)
 	if err != nil {
 		return nil, err
@@ -63,7 +67,12 @@ func (l *loop) observed(ctx context.Context, def runbook.Step, e engine.Effect, 
 		face, _ := l.face(before, clear...)
 		return &engine.Observed{Step: def.ID, Before: face, Settled: true}, nil
 	}
-	want, err := plan(ctx, a, before, nil)
+	var want state.State
+	if r, ok := a.(driver.Overrider); ok && restores {
+		want, err = r.PlanOver(before)
+	} else {
+		want, err = plan(ctx, a, before, nil)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}

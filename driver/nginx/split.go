@@ -133,6 +133,18 @@ func (a *split) PlanAmong(before, _ state.State) (state.State, error) {
 	return state.Of(a.resource.ID, viewOf(a.settings, a.share, a.settings.generation())), nil
 }
 
+// PlanOver implements driver.Overrider: what was edited is no obstacle.
+func (a *split) PlanOver(state.State) (state.State, error) {
+	return state.Of(a.resource.ID, viewOf(a.settings, a.share, a.settings.generation())), nil
+}
+
+// whole reports whether the files of the split that was found, if there is one,
+// are Segue's, and NGINX runs them.
+func (v view) whole(name string) bool {
+	s, _, there, err := v.settings(name)
+	return err == nil && (v.Files == nil || *v.Files == wholeFiles) && (!there || v.Serving != nil && *v.Serving == s.generation())
+}
+
 // Costs implements driver.Costly.
 func (a *split) Costs(before, want state.State) string {
 	was, err1 := a.read(before)

@@ -27,7 +27,16 @@ func (a *split) Apply(ctx context.Context, e driver.Effect) (state.State, error)
 	if err != nil {
 		return nil, fmt.Errorf("apply: %w", err)
 	}
-	if err := a.forward(ctx, e, s, share); err != nil {
+	was, err := a.read(e.Before)
+	if err != nil {
+		return nil, fmt.Errorf("apply: %w", err)
+	}
+	if was.whole(a.p.Name) {
+		err = a.forward(ctx, e, s, share)
+	} else { // planned over it: traffic first
+		err = a.back(ctx, e.Mine, s, share)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("apply: %w", err)
 	}
 	return a.Observe(ctx)

@@ -225,6 +225,29 @@ func TestRollbackBringsTrafficBackWhateverHappened(t *testing.T) {
 				t.Errorf("the new side still serves %d of 200", k)
 			}
 		})
+		t.Run("by a target's first step: "+name, func(t *testing.T) {
+			t.Parallel()
+			p := params(byFiles, 100)
+			s := splitting(t, p)
+			to(t, s, p)
+			harm(t, s, &p)
+			p.New = 0
+			first := actionOf(t, s, p)
+			before, err := first.Observe(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := first.PlanOver(before)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := first.Apply(t.Context(), effect(before, want)); err != nil {
+				t.Errorf("the first step: %v", err)
+			}
+			if k := edgetest.Share(edgetest.Sides(t, s.Addr, 200, keyHeader, edgetest.Plain), "new"); k != 0 {
+				t.Errorf("the new side still serves %d of 200", k)
+			}
+		})
 	}
 }
 
