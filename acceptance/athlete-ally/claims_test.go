@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/segue-run/segue/acceptance/runtest"
 	"github.com/segue-run/segue/engine"
 )
 
@@ -14,7 +15,7 @@ import (
 // that the first one writes.
 func (w *world) twoRuns(t *testing.T) {
 	first := w.begin(t, runbookFile(), set("dlq-soak=10m")...)
-	first.until("the first gate", is[engine.GateOpened](nil))
+	first.Until("the first gate", is[engine.GateOpened](nil))
 
 	text, err := os.ReadFile(runbookFile())
 	check(t, err)
@@ -24,19 +25,19 @@ func (w *world) twoRuns(t *testing.T) {
 	before := w.look(t)
 	cmd := w.command(context.WithoutCancel(t.Context()), append([]string{"run", "other.yaml", "--plain", "--as", "bob"}, set()...)...)
 	cmd.Dir = elsewhere
-	second := finish(t, cmd)
-	t.Logf("the second run: exit %d: %s", second.code, lastLine(second.err))
-	if second.code != 1 || !strings.Contains(second.err, "is claimed by run "+first.id+" of athlete-ally-topology") {
-		t.Errorf("the second run: exit %d:\n%s", second.code, second)
+	second := runtest.Finish(t, cmd)
+	t.Logf("the second run: exit %d: %s", second.Code, lastLine(second.Err))
+	if second.Code != 1 || !strings.Contains(second.Err, "is claimed by run "+first.ID+" of athlete-ally-topology") {
+		t.Errorf("the second run: exit %d:\n%s", second.Code, second)
 	}
 	if now := w.look(t); asJSON(now) != asJSON(before) {
 		t.Errorf("the second run has touched something")
 	}
-	if first.over() || w.statusOf(t, first.id) != engine.Running || len(all[engine.Paused](first))+len(all[engine.Acquired](first)) != 1 {
-		t.Errorf("the first run was disturbed:\n%s", first.tail())
+	if first.Over() || w.statusOf(t, first.ID) != engine.Running || len(all[engine.Paused](first))+len(all[engine.Acquired](first)) != 1 {
+		t.Errorf("the first run was disturbed:\n%s", first.Tail())
 	}
-	w.must(t, 0, "rollback", "--run", first.id, "--as", "dora")
-	first.end(3)
+	w.must(t, 0, "rollback", "--run", first.ID, "--as", "dora")
+	first.End(3)
 	w.restored(t, w.before, first)
 }
 

@@ -29,7 +29,7 @@ func TestGuardsOfWhatLosesRequests(t *testing.T) {
 // the gate stays shut.
 func (w *world) door(t *testing.T) {
 	r := w.begin(t, runbookFile(), set("dlq-soak=10m", "stalled-for=2s", "silent-for=5m", "no-writes-for=5m", "bus-fails-for=5m", "lag-for=5m")...)
-	r.gate("dlq")
+	r.Gate("dlq")
 	stop := func(names ...string) {
 		check(t, w.each(t.Context(), names, w.sys.StopProcess))
 		t.Cleanup(func() { check(t, w.each(context.WithoutCancel(t.Context()), names, w.sys.StartProcess)) })
@@ -60,17 +60,17 @@ func (w *world) door(t *testing.T) {
 // back is phase 2.
 func (w *world) afterwards(t *testing.T) {
 	r := w.begin(t, runbookFile(), later("t-5m=10m", "bus-fails-for=2s")...)
-	r.gate("validate-5m")
+	r.Gate("validate-5m")
 	heal := w.loseNode(t)
 	ev := w.tripped(t, r, "bus-healthy-after", "rollback", time.Now())
-	ended := r.until("the end of the rollback", is[engine.RollbackEnded](nil)).Event.(engine.RollbackEnded)
-	r.end(3)
+	ended := r.Until("the end of the rollback", is[engine.RollbackEnded](nil)).Event.(engine.RollbackEnded)
+	r.End(3)
 	if ev.To != "core" || ended.Result != engine.Verified {
 		t.Errorf("the rollback to %s ended %s: %v", ev.To, ended.Result, ended.Why)
 	}
 	heal()
-	w.must(t, 0, "rollback", "emergency", "--run", r.id, "--wait", "0s", "--as", "dora")
-	w.back(t, w.goOn(t, r.id))
+	w.must(t, 0, "rollback", "emergency", "--run", r.ID, "--wait", "0s", "--as", "dora")
+	w.back(t, w.goOn(t, r.ID))
 }
 
 // atTheEnd: the deletion waits for its approval, and a node is lost: a person
@@ -78,11 +78,11 @@ func (w *world) afterwards(t *testing.T) {
 func (w *world) atTheEnd(t *testing.T) {
 	w.steady(t)
 	r := w.begin(t, runbookFile(), later("bus-fails-for=2s")...)
-	r.leave("delete-athlete-ally-events")
-	r.until("the backup", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/back-the-database-up" }))
+	r.Leave("delete-athlete-ally-events")
+	r.Until("the backup", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/back-the-database-up" }))
 	heal := w.loseNode(t)
 	w.tripped(t, r, "bus-healthy-at-the-end", "pause", time.Now())
-	r.until("the pause", is(func(ev engine.Paused) bool { return ev.By == "guard:bus-healthy-at-the-end" }))
+	r.Until("the pause", is(func(ev engine.Paused) bool { return ev.By == "guard:bus-healthy-at-the-end" }))
 	heal()
 	w.emergency(t, r)
 }
@@ -101,7 +101,7 @@ func (w *world) loseNode(t *testing.T) (heal func()) {
 // tripped waits for a guard, and wants that it does so.
 func (w *world) tripped(t *testing.T, r *running, guard, do string, struck time.Time) engine.GuardTripped {
 	t.Helper()
-	at := r.until("guard "+guard, is(func(ev engine.GuardTripped) bool { return ev.Guard == guard }))
+	at := r.Until("guard "+guard, is(func(ev engine.GuardTripped) bool { return ev.Guard == guard }))
 	ev := at.Event.(engine.GuardTripped)
 	if ev.Do != do || ev.Unknown {
 		t.Errorf("guard %s does %s (unknown: %t), want %s", guard, ev.Do, ev.Unknown, do)

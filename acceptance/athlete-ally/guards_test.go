@@ -75,8 +75,8 @@ func (w *world) locked(t *testing.T) {
 		},
 		true, false,
 	})
-	w.must(t, 0, "rollback", "--run", r.id, "--wait", "0s", "--as", "dora")
-	w.goOn(t, r.id).end(3)
+	w.must(t, 0, "rollback", "--run", r.ID, "--wait", "0s", "--as", "dora")
+	w.goOn(t, r.ID).End(3)
 	w.restored(t, w.before, r)
 }
 
@@ -107,7 +107,7 @@ func (w *world) guards(t *testing.T) {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
-			r.on(t)
+			r.On(t)
 			w.strike(t, r, f)
 			want := withDLQ
 			if f.phase == "dlq" {
@@ -121,23 +121,18 @@ func (w *world) guards(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		w.must(t, 0, "resume", "--run", r.id, "--wait", "0s", "--as", "dora")
-		r = w.goOn(t, r.id)
+		w.must(t, 0, "resume", "--run", r.ID, "--wait", "0s", "--as", "dora")
+		r = w.goOn(t, r.ID)
 	}
 	t.Run("Prometheus is stopped", func(t *testing.T) {
-		r.on(t)
+		r.On(t)
 		w.withoutPrometheus(t, r)
 		w.restored(t, w.before, r)
 	})
 }
 
-func (r *running) gate(phase string) entry {
-	r.t.Helper()
-	return r.until("the gate of "+phase, is(func(ev engine.GateOpened) bool { return ev.Phase == phase }))
-}
-
 func (w *world) strike(t *testing.T, r *running, f fault) {
-	r.gate(f.phase)
+	r.Gate(f.phase)
 	struck := time.Now()
 	check(t, f.strike(t.Context()))
 	t.Cleanup(func() { // whatever became of the proof
@@ -147,7 +142,7 @@ func (w *world) strike(t *testing.T, r *running, f fault) {
 			t.Errorf("heal: %v", err)
 		}
 	})
-	tripped := r.until("the guard", is(func(ev engine.GuardTripped) bool { return ev.Do == "rollback" }))
+	tripped := r.Until("the guard", is(func(ev engine.GuardTripped) bool { return ev.Do == "rollback" }))
 	guard := tripped.Event.(engine.GuardTripped)
 	if !slices.Contains(f.guards, guard.Guard) || guard.To != "phase" || guard.Unknown != f.unknown {
 		t.Errorf("tripped: %s to %s (unknown: %t), want %v to phase (unknown: %t)", guard.Guard, guard.To, guard.Unknown, f.guards, f.unknown)
@@ -160,52 +155,52 @@ func (w *world) strike(t *testing.T, r *running, f fault) {
 			t.Errorf("%s has not told of it", name)
 		}
 	}
-	start := r.until("the rollback", is[engine.RollbackStarted](nil))
+	start := r.Until("the rollback", is[engine.RollbackStarted](nil))
 	if ev := start.Event.(engine.RollbackStarted); ev.Phase != f.phase || ev.Start || ev.By != "guard:"+guard.Guard {
 		t.Errorf("rolled back to %s by %s", ev.Phase, ev.By)
 	}
-	done := r.until("its end", is[engine.RollbackEnded](nil))
+	done := r.Until("its end", is[engine.RollbackEnded](nil))
 	ended := done.Event.(engine.RollbackEnded)
 	t.Logf("%s tripped %s after the fault (%s), rollback %s %s later: %s %s", guard.Guard, tripped.At.Sub(struck).Round(10*time.Millisecond),
 		guard.Reading.Value+guard.Reading.Detail, ended.Result, done.At.Sub(start.At).Round(10*time.Millisecond), strings.Join(ended.Why, "; "), keptBy(all[engine.UndoDone](r)))
 	if ended.Result != engine.Verified {
 		t.Errorf("the rollback ended %s: %v", ended.Result, ended.Why)
 	}
-	r.end(3)
-	if got := w.statusOf(t, r.id); got != engine.PausedStatus {
+	r.End(3)
+	if got := w.statusOf(t, r.ID); got != engine.PausedStatus {
 		t.Errorf("the run is %s", got)
 	}
 	check(t, f.heal(t.Context()))
 	check(t, w.sys.AwaitHealthy(t.Context()))
 	// A guard that has failed for long goes off as soon as the run goes on.
 	await(t, 30*time.Second, "messages to be seen to come again", func() bool {
-		return w.segue(t, "check", runbookFile(), "messages-come", "--set", "silent-for=9s").code == 0
+		return w.segue(t, "check", runbookFile(), "messages-come", "--set", "silent-for=9s").Code == 0
 	})
 }
 
 // withoutPrometheus: what is measured is unknown, so the gate stays shut and
 // says why; a rollback needs none of it.
 func (w *world) withoutPrometheus(t *testing.T, r *running) {
-	opened := r.gate("vendor")
+	opened := r.Gate("vendor")
 	check(t, w.sys.StopProcess(t.Context(), system.Prometheus))
 	t.Cleanup(func() { check(t, w.sys.StartProcess(context.WithoutCancel(t.Context()), system.Prometheus)) })
-	r.until("errors-few to be unknown", is(func(ev engine.CheckTurned) bool {
+	r.Until("errors-few to be unknown", is(func(ev engine.CheckTurned) bool {
 		return ev.Check == "errors-few" && ev.Reading.Verdict == evidence.Unknown
 	}))
 	await(t, 30*time.Second, "more than the gate's time", func() bool { return time.Since(opened.At) > 5*time.Second })
 	if passed := all[engine.GatePassed](r); len(passed) > 0 && passed[len(passed)-1].Event.(engine.GatePassed).Phase == "vendor" {
 		t.Fatalf("the gate has passed without Prometheus")
 	}
-	why := w.must(t, 0, "why", r.id).out
+	why := w.must(t, 0, "why", r.ID).Out
 	t.Logf("segue why:\n%s", why)
 	for _, part := range []string{"errors-few", "unknown", "connection refused"} {
 		if !strings.Contains(why, part) {
 			t.Errorf("segue why does not say %q", part)
 		}
 	}
-	w.must(t, 0, "rollback", "--run", r.id, "--as", "dora")
-	r.end(3)
-	if got := w.statusOf(t, r.id); got != engine.RolledBackStatus {
+	w.must(t, 0, "rollback", "--run", r.ID, "--as", "dora")
+	r.End(3)
+	if got := w.statusOf(t, r.ID); got != engine.RolledBackStatus {
 		t.Errorf("the run is %s", got)
 	}
 	check(t, w.sys.StartProcess(t.Context(), system.Prometheus))

@@ -35,7 +35,7 @@ func (w *world) holdUp(t testing.TB) (release func()) {
 // backlog: while the workers restart nothing can be written. What came until
 // the cut is finished on the old stream, and the new one waits for it.
 func (w *world) backlog(t *testing.T, r *running) {
-	r.until("the restart", is(func(ev engine.StepIntent) bool { return ev.Step == "core/read-both-streams" }))
+	r.Until("the restart", is(func(ev engine.StepIntent) bool { return ev.Step == "core/read-both-streams" }))
 	release := w.holdUp(t)
 	from := w.floor(t)
 	await(t, 6*time.Second, "a backlog", func() bool {
@@ -46,7 +46,7 @@ func (w *world) backlog(t *testing.T, r *running) {
 	check(t, err)
 	until := stream.CachedInfo().State.LastSeq
 	release()
-	r.until("the end of the move", is(func(ev engine.StepDone) bool { return ev.Step == moveCore }))
+	r.Until("the end of the move", is(func(ev engine.StepDone) bool { return ev.Step == moveCore }))
 	var rows int
 	w.query(t, &rows, "SELECT count(DISTINCT seq) FROM normalize_effects WHERE target = 'hrv_data' AND stream = $1 AND seq > $2 AND seq <= $3", event.StreamLegacy, int64(from), int64(until)) //nolint:gosec // JetStream counts from 1
 	if rows < 55 {
@@ -76,8 +76,8 @@ func (w *world) query(t testing.TB, to any, sql string, args ...any) {
 func (w *world) blueGreen(t *testing.T) {
 	w.steady(t)
 	r := w.begin(t, runbookFile(), later("deployment=blue-green")...)
-	r.leave("delete-athlete-ally-events")
-	r.until("green", is(func(ev engine.StepDone) bool { return ev.Step == "core/scale-green-up" }))
+	r.Leave("delete-athlete-ally-events")
+	r.Until("green", is(func(ev engine.StepDone) bool { return ev.Step == "core/scale-green-up" }))
 	versions := map[string]bool{}
 	for _, url := range append(slices.Clone(w.sys.Env.NormalizeURLs), w.sys.Env.GreenURLs...) {
 		versions[w.version(t, url)] = true
@@ -85,7 +85,7 @@ func (w *world) blueGreen(t *testing.T) {
 	if len(versions) != 2 || !versions["dev"] || !versions["phase2-migration"] {
 		t.Errorf("versions that answer: %v", versions)
 	}
-	r.gate("core")
+	r.Gate("core")
 	now := w.look(t)
 	for i := range 2 {
 		blue, green := system.Normalize(i), fmt.Sprintf("normalize-green-%d", i)
@@ -93,7 +93,7 @@ func (w *world) blueGreen(t *testing.T) {
 			t.Errorf("%s runs: %t (defined: %t), %s runs: %t", blue, now.Running[blue], defined, green, now.Running[green])
 		}
 	}
-	r.until("the backup", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/back-the-database-up" }))
+	r.Until("the backup", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/back-the-database-up" }))
 	w.emergency(t, r)
 }
 
@@ -107,37 +107,37 @@ func (w *world) version(t testing.TB, url string) string {
 // inTheMove puts everything back from between the intent of a move and its end.
 func (w *world) inTheMove(t *testing.T) {
 	r := w.begin(t, runbookFile(), later()...)
-	r.until("the intent of the move", is(func(ev engine.StepIntent) bool { return ev.Step == moveCore }))
-	r.stop()
-	w.must(t, 0, "rollback", "emergency", "--run", r.id, "--wait", "0s", "--as", "dora")
-	r.goesOn()
+	r.Until("the intent of the move", is(func(ev engine.StepIntent) bool { return ev.Step == moveCore }))
+	r.Stop()
+	w.must(t, 0, "rollback", "emergency", "--run", r.ID, "--wait", "0s", "--as", "dora")
+	r.GoesOn()
 	w.back(t, r)
 }
 
 // inTwoGoes puts phase 2 back, and then the rest.
 func (w *world) inTwoGoes(t *testing.T) {
 	r := w.begin(t, runbookFile(), later("t-1h=10m")...)
-	r.gate("validate-1h")
-	w.must(t, 0, "rollback", "core", "--run", r.id, "--as", "dora")
-	ended := r.until("the end of the rollback", is[engine.RollbackEnded](nil)).Event.(engine.RollbackEnded)
-	r.end(3)
+	r.Gate("validate-1h")
+	w.must(t, 0, "rollback", "core", "--run", r.ID, "--as", "dora")
+	ended := r.Until("the end of the rollback", is[engine.RollbackEnded](nil)).Event.(engine.RollbackEnded)
+	r.End(3)
 	if ended.Result != engine.Verified {
 		t.Errorf("the rollback to core ended %s: %v", ended.Result, ended.Why)
 	}
 	if owner := w.look(t).Owner; owner[event.SubjectHRV] != event.StreamLegacy || owner[event.SubjectOura] != event.StreamVendor {
 		t.Errorf("after the rollback to core: %v", owner)
 	}
-	if text := w.must(t, 0, "status", r.id).out; !strings.Contains(text, "core") {
+	if text := w.must(t, 0, "status", r.ID).Out; !strings.Contains(text, "core") {
 		t.Errorf("segue status does not name core: %s", text)
 	}
-	w.must(t, 0, "rollback", "emergency", "--run", r.id, "--wait", "0s", "--as", "dora")
-	w.back(t, w.goOn(t, r.id))
+	w.must(t, 0, "rollback", "emergency", "--run", r.ID, "--wait", "0s", "--as", "dora")
+	w.back(t, w.goOn(t, r.ID))
 }
 
 // emergency puts everything back, as a person asks for it.
 func (w *world) emergency(t *testing.T, r *running) {
 	t.Helper()
-	w.must(t, 0, "rollback", "emergency", "--run", r.id, "--as", "dora")
+	w.must(t, 0, "rollback", "emergency", "--run", r.ID, "--as", "dora")
 	w.back(t, r)
 }
 
@@ -146,14 +146,14 @@ func (w *world) emergency(t *testing.T, r *running) {
 // processed processed.
 func (w *world) back(t *testing.T, r *running) {
 	t.Helper()
-	start := r.until("the rollback", is(func(ev engine.RollbackStarted) bool { return ev.Target == "emergency" }))
-	done := r.until("its end", is[engine.RollbackEnded](nil))
+	start := r.Until("the rollback", is(func(ev engine.RollbackStarted) bool { return ev.Target == "emergency" }))
+	done := r.Until("its end", is[engine.RollbackEnded](nil))
 	took := done.At.Sub(start.At)
 	if ended := done.Event.(engine.RollbackEnded); ended.Result != engine.Verified || took > 5*time.Minute {
 		t.Errorf("the rollback ended %s after %s: %v", ended.Result, took, ended.Why)
 	}
-	r.end(3)
-	if got := w.statusOf(t, r.id); got != engine.RolledBackStatus {
+	r.End(3)
+	if got := w.statusOf(t, r.ID); got != engine.RolledBackStatus {
 		t.Errorf("the run is %s", got)
 	}
 	t.Logf("put back and verified after %s%s", took.Round(time.Millisecond), keptBy(all[engine.UndoDone](r)))

@@ -32,9 +32,9 @@ func (w *world) refused(t *testing.T) {
 	before := w.look(t)
 	for _, args := range [][]string{{"plan", file}, {"run", file, "--plain"}} {
 		r := w.segue(t, args...)
-		t.Logf("segue %s: exit %d\n%s", args[0], r.code, r)
-		if r.code != 1 {
-			t.Errorf("segue %s: exit %d, want 1", args[0], r.code)
+		t.Logf("segue %s: exit %d\n%s", args[0], r.Code, r)
+		if r.Code != 1 {
+			t.Errorf("segue %s: exit %d, want 1", args[0], r.Code)
 		}
 		for _, part := range []string{
 			"seed.yaml:12:", "JetStream refuses that stream AA_VENDOR_HOT takes", "vendor.>", "ATHLETE_ALLY_EVENTS", "(10065)",
@@ -48,7 +48,7 @@ func (w *world) refused(t *testing.T) {
 	if d := cmp.Diff(before, w.look(t)); d != "" {
 		t.Errorf("something was touched (-before +after):\n%s", d)
 	}
-	if runs := w.runs(t); len(runs) != 0 {
+	if runs := w.program.Runs(t); len(runs) != 0 {
 		t.Errorf("a run was made: %v", runs)
 	}
 }

@@ -25,17 +25,17 @@ func (w *world) riskList(t *testing.T) {
 		})
 		r := w.begin(t, runbookFile(), later("go-no-go=true", "disk-free=1MB", "memory-free=1MB")...)
 		await(t, 30*time.Second, "segue why to say that traffic is too high", func() bool {
-			why := w.segue(t, "why", r.id).out
+			why := w.segue(t, "why", r.ID).Out
 			return strings.Contains(why, "traffic-low") && strings.Contains(why, "below 100")
 		})
-		w.must(t, 0, "abort", "--run", r.id, "--as", "dora")
-		r.end(1)
+		w.must(t, 0, "abort", "--run", r.ID, "--as", "dora")
+		r.End(1)
 	})
 	t.Run("approvals are waited for", long(w.approvals))
 	t.Run("a full disk", func(t *testing.T) {
 		free := freeDisk(t, w.sys.Dir)
 		fill := min(free/2, 8<<30) // others need the disk, too
-		file := filepath.Join(w.dir, "full")
+		file := filepath.Join(w.program.Dir, "full")
 		w.pauses(t, "disk-free", []string{fmt.Sprintf("disk-free=%dB", free-fill/2), "memory-free=1MB"}, func() {
 			f, err := os.Create(file)
 			check(t, err)
@@ -55,7 +55,7 @@ func (w *world) riskList(t *testing.T) {
 // approvals: each phase waits for its people.
 func (w *world) approvals(t *testing.T) {
 	r := w.begin(t, runbookFile(), later("approvals=true", "vendor-soak=10m")...)
-	r.gate("vendor")
+	r.Gate("vendor")
 	asked := map[string]bool{}
 	for _, ev := range all[engine.PhaseReady](r) {
 		for _, g := range ev.Event.(engine.PhaseReady).Given {
@@ -75,13 +75,13 @@ func (w *world) approvals(t *testing.T) {
 // pauses wants a guard of the risk list to pause the run when its fault comes.
 func (w *world) pauses(t *testing.T, guard string, inputs []string, strike, heal func()) {
 	r := w.begin(t, runbookFile(), later(append(inputs, "risk-guards=true", "risk-for=1s", "dlq-soak=10m")...)...)
-	r.gate("dlq")
+	r.Gate("dlq")
 	struck := time.Now()
 	strike()
-	tripped := r.until("the guard", is(func(ev engine.GuardTripped) bool { return ev.Guard == guard }))
+	tripped := r.Until("the guard", is(func(ev engine.GuardTripped) bool { return ev.Guard == guard }))
 	heal()
 	t.Logf("%s tripped %s after the fault: %s", guard, tripped.At.Sub(struck).Round(10*time.Millisecond), tripped.Event.(engine.GuardTripped).Reading.Value)
-	r.until("the pause", is[engine.Paused](nil))
+	r.Until("the pause", is[engine.Paused](nil))
 	w.emergency(t, r)
 }
 

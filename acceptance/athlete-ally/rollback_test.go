@@ -48,21 +48,21 @@ func (w *world) rollbackFrom(t *testing.T, s aStep) {
 	began := time.Now()
 	r := w.begin(t, runbookFile(), set()...)
 	if s.middle {
-		r.until("the intent of "+s.id, is(func(ev engine.StepIntent) bool { return ev.Step == s.id }))
-		r.stop() // it cannot end the step before it hears of this
-		w.must(t, 0, "rollback", "--run", r.id, "--wait", "0s", "--as", "dora")
-		r.goesOn()
+		r.Until("the intent of "+s.id, is(func(ev engine.StepIntent) bool { return ev.Step == s.id }))
+		r.Stop() // it cannot end the step before it hears of this
+		w.must(t, 0, "rollback", "--run", r.ID, "--wait", "0s", "--as", "dora")
+		r.GoesOn()
 	} else {
-		r.until("the end of "+s.id, is(func(ev engine.StepDone) bool { return ev.Step == s.id }))
-		w.must(t, 0, "rollback", "--run", r.id, "--as", "dora")
+		r.Until("the end of "+s.id, is(func(ev engine.StepDone) bool { return ev.Step == s.id }))
+		w.must(t, 0, "rollback", "--run", r.ID, "--as", "dora")
 	}
-	start := r.until("the rollback", is[engine.RollbackStarted](nil))
-	ended := r.until("its end", is[engine.RollbackEnded](nil))
-	r.end(3)
+	start := r.Until("the rollback", is[engine.RollbackStarted](nil))
+	ended := r.Until("its end", is[engine.RollbackEnded](nil))
+	r.End(3)
 	if ended := ended.Event.(engine.RollbackEnded); ended.Result != engine.Verified {
 		t.Errorf("the rollback ended %s: %v", ended.Result, ended.Why)
 	}
-	if got := w.statusOf(t, r.id); got != engine.RolledBackStatus {
+	if got := w.statusOf(t, r.ID); got != engine.RolledBackStatus {
 		t.Errorf("the run is %s", got)
 	}
 	undo := start.Event.(engine.RollbackStarted).Undo
@@ -99,9 +99,5 @@ func keptBy(done []entry) string {
 // statusOf is a run's status by segue status.
 func (w *world) statusOf(t testing.TB, id string) engine.Status {
 	t.Helper()
-	var out struct {
-		Status engine.Status `json:"status"`
-	}
-	decode(t, w.must(t, 0, "status", id, "--json").out, &out)
-	return out.Status
+	return w.program.StatusOf(t, id)
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segue-run/segue/acceptance/runtest"
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/examples/athlete-ally/system"
 	"github.com/segue-run/segue/journal/sqlite"
@@ -244,7 +245,7 @@ func (w *world) secrets(t *testing.T) {
 		cmd := w.command(context.WithoutCancel(t.Context()), args...)
 		cmd.Env = append(cmd.Env, env...)
 		cmd.Env = append(cmd.Env, "SEGUE_STATE="+state)
-		r := finish(t, cmd)
+		r := runtest.Finish(t, cmd)
 		if leaks := p.found("segue "+strings.Join(args, " "), []byte(r.String())); len(leaks) > 0 {
 			t.Errorf("leaked: %s", strings.Join(leaks, "\n"))
 		}
@@ -255,7 +256,7 @@ func (w *world) secrets(t *testing.T) {
 	said("plan", file, "--json")
 	r := said("run", file, "--plain", "-v", "--no-wait")
 	if missing := opportunities(t, state); len(missing) > 0 {
-		t.Fatalf("the run (exit %d) did not get to where secrets show: no %v\n%s", r.code, missing, r)
+		t.Fatalf("the run (exit %d) did not get to where secrets show: no %v\n%s", r.Code, missing, r)
 	}
 	for _, args := range [][]string{
 		{"status"},

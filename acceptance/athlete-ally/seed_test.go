@@ -156,7 +156,7 @@ func (rep reported) missing(box checkbox) (out []string) {
 // checkboxes has a test for each checkbox, named after it.
 func (w *world) checkboxes(t *testing.T, r *running) {
 	var rep reported
-	decode(t, w.must(t, 0, "report", r.id, "--json").out, &rep)
+	decode(t, w.must(t, 0, "report", r.ID, "--json").Out, &rep)
 	for _, box := range checkboxes() {
 		t.Run(box.text, func(t *testing.T) {
 			for _, m := range rep.missing(box) {

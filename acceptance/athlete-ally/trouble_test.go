@@ -48,11 +48,11 @@ func (w *world) diagnosis(t *testing.T, entry string, words ...string) {
 	await(t, 40*time.Second, "the doctor to find "+entry, func() bool {
 		last = w.segue(t, append([]string{"doctor", runbookFile(), entry}, later()...)...)
 		for _, word := range words {
-			if !strings.Contains(last.out, word) {
+			if !strings.Contains(last.Out, word) {
 				return false
 			}
 		}
-		return last.code == 1
+		return last.Code == 1
 	})
 	t.Logf("segue doctor %s:\n%s", entry, last)
 }
@@ -68,13 +68,13 @@ func (w *world) sound(t *testing.T) {
 	}()
 	await(t, 40*time.Second, "the doctor to find nothing", func() bool {
 		last = w.segue(t, append([]string{"doctor", runbookFile()}, later()...)...)
-		return last.code == 0
+		return last.Code == 0
 	})
 }
 
 // announced is what is said before there is a run.
 func (w *world) announced(t *testing.T) {
-	text := w.must(t, 0, append([]string{"report", "--template", "announcement", "--runbook", runbookFile(), "--set", "date=2025-10-01", "--set", "time=02:00"}, later()...)...).out
+	text := w.must(t, 0, append([]string{"report", "--template", "announcement", "--runbook", runbookFile(), "--set", "date=2025-10-01", "--set", "time=02:00"}, later()...)...).Out
 	for _, part := range []string{"Subject: [MAINTENANCE] NATS Stream Topology Migration - 2025-10-01 02:00", "Rollback: Instant (< 5 minutes)", "- Platform Team"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the announcement does not say %q:\n%s", part, text)
@@ -84,7 +84,7 @@ func (w *world) announced(t *testing.T) {
 
 // statusUpdate is what is said while it goes on, with live figures.
 func (w *world) statusUpdate(t *testing.T, r *running, phase string) {
-	text := w.must(t, 0, "report", "--template", "status", r.id).out
+	text := w.must(t, 0, "report", "--template", "status", r.ID).Out
 	t.Log(text)
 	for _, part := range []string{"[UPDATE] Migration Phase 3/", phase, "🔄", "msg/min", "pending", "writes/min"} {
 		if !strings.Contains(text, part) {

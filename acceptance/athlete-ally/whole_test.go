@@ -26,14 +26,14 @@ func (w *world) whole(t *testing.T) {
 	w.announced(t)
 	w.steady(t)
 	r := w.begin(t, runbookFile(), later("run-tests=true", "core-soak=8s")...)
-	r.until("phase 1", is(func(ev engine.PhaseStarted) bool { return ev.Phase == "vendor" }))
+	r.Until("phase 1", is(func(ev engine.PhaseStarted) bool { return ev.Phase == "vendor" }))
 	w.statusUpdate(t, r, "vendor")
 	w.backlog(t, r)
-	r.gate("core")
+	r.Gate("core")
 	w.sound(t)
-	r.until("the deletion", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/delete-athlete-ally-events" }))
-	r.end(0)
-	if got := w.statusOf(t, r.id); got != engine.CompletedStatus {
+	r.Until("the deletion", is(func(ev engine.StepDone) bool { return ev.Step == "cleanup/delete-athlete-ally-events" }))
+	r.End(0)
+	if got := w.statusOf(t, r.ID); got != engine.CompletedStatus {
 		t.Fatalf("the run is %s", got)
 	}
 	now := w.look(t)
@@ -78,15 +78,15 @@ func (w *world) healthyAfterwards(t *testing.T) {
 			"check", runbookFile(), "three-streams", "core-as-asked", "vendor-as-asked", "dlq-as-asked", "hrv-as-asked",
 			"core-flows", "vendor-flows", "ingest-healthy", "normalize-healthy", "rows-today", "database-answers",
 		}, later()...)...)
-		return r.code == 0
+		return r.Code == 0
 	})
 }
 
 // noWayBack: the deletion is the floor below which no rollback goes.
 func (w *world) noWayBack(t *testing.T, r *running) {
-	got := w.segue(t, "rollback", "emergency", "--run", r.id, "--as", "dora")
-	if got.code == 0 || !strings.Contains(got.String(), "over") {
-		t.Errorf("a rollback after the end: exit %d: %s", got.code, got)
+	got := w.segue(t, "rollback", "emergency", "--run", r.ID, "--as", "dora")
+	if got.Code == 0 || !strings.Contains(got.String(), "over") {
+		t.Errorf("a rollback after the end: exit %d: %s", got.Code, got)
 	}
 }
 

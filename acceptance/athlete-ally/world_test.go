@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/segue-run/segue/acceptance/runtest"
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/examples/athlete-ally/event"
 	"github.com/segue-run/segue/examples/athlete-ally/ledger"
@@ -35,22 +36,18 @@ type world struct {
 	sys     *system.System
 	staging *system.System
 	js      jetstream.JetStream
-	dir     string // from which segue is called
-	state   string // segue's
+	program *runtest.Segue
 
 	before picture // of the system, before the first run
 
 	journal string // of the load
 	stop    context.CancelFunc
 	loaded  chan error
-
-	mu   sync.Mutex
-	seqs map[string]int64
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), state: t.TempDir(), seqs: map[string]int64{}}
+	w := &world{t: t}
 	var both sync.WaitGroup
 	both.Go(func() { w.sys = systemtest.Start(t, system.Options{}) })
 	both.Go(func() { w.staging = systemtest.Start(t, system.Options{Environment: system.Staging}) })
@@ -58,9 +55,7 @@ func newWorld(t testing.TB) *world {
 	if t.Failed() {
 		t.FailNow()
 	}
-	if _, err := program(); err != nil {
-		t.Fatalf("build segue: %v", err)
-	}
+	w.program = runtest.New(t, append(w.sys.Env.Pairs(), w.staging.Env.Pairs()...), "promote", "cleanup")
 	nc, err := nats.Connect(w.sys.Env.NATSURL, nats.MaxReconnects(-1))
 	check(t, err)
 	t.Cleanup(nc.Close)

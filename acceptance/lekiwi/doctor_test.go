@@ -2,6 +2,7 @@ package acceptance_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/segue-run/segue/examples/lekiwi/service"
 	"github.com/segue-run/segue/examples/lekiwi/system"
 	"github.com/segue-run/segue/internal/soak"
+	"github.com/segue-run/segue/report"
 )
 
 // now are the inputs under which the doctor looks at a system that has one
@@ -48,14 +50,22 @@ func TestEmergenciesAreFoundAndMended(t *testing.T) {
 func (w *world) diagnosis(t *testing.T, entry, finding string) (next string) {
 	t.Helper()
 	var last runtest.Result
+	defer func() { t.Logf("segue doctor %s:\n%s", entry, last) }()
 	runtest.Await(t, time.Minute, "the doctor to find "+entry, func() bool {
-		last = w.segue.Call(t, append([]string{"doctor", runbookFile(), entry}, now()...)...)
-		_, after, found := strings.Cut(last.Out, finding)
-		_, next, _ = strings.Cut(after, "next: ")
-		next, _, _ = strings.Cut(next, "\n")
-		return last.Code == 1 && found && next != ""
+		last = w.segue.Call(t, append([]string{"doctor", runbookFile(), entry, "--json"}, now()...)...)
+		var all report.Troubles
+		if json.Unmarshal([]byte(last.Out), &all) != nil || last.Code != 1 {
+			return false
+		}
+		for _, d := range all {
+			for _, f := range d.Findings {
+				if d.Is == report.Present && strings.Contains(f.Finding, finding) {
+					next = f.Next
+				}
+			}
+		}
+		return next != ""
 	})
-	t.Logf("segue doctor %s:\n%s", entry, last)
 	return next
 }
 

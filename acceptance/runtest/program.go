@@ -97,7 +97,12 @@ func (s *Segue) Call(t testing.TB, args ...string) Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	cmd := s.Command(ctx, args...)
+	return Finish(t, s.Command(ctx, args...))
+}
+
+// Finish runs a command of the program to its end.
+func Finish(t testing.TB, cmd *exec.Cmd) Result {
+	t.Helper()
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
@@ -131,8 +136,8 @@ func (s *Segue) StatusOf(t testing.TB, id string) engine.Status {
 	return out.Status
 }
 
-// runs are the IDs in the journal; none before there is one.
-func (s *Segue) runs(t testing.TB) map[string]bool {
+// Runs are the IDs in the journal; none before there is one.
+func (s *Segue) Runs(t testing.TB) map[string]bool {
 	t.Helper()
 	out := map[string]bool{}
 	reader, err := sqlite.OpenReadOnly(t.Context(), s.State)

@@ -43,13 +43,13 @@ type Run struct {
 // Begin starts a run of a runbook; people answer what it asks.
 func (s *Segue) Begin(t testing.TB, file string, args ...string) *Run {
 	t.Helper()
-	return s.carry(t, s.runs(t), append([]string{"run", file, "--plain"}, args...)...)
+	return s.carry(t, s.Runs(t), append([]string{"run", file, "--plain"}, args...)...)
 }
 
 // GoOn carries a run that exists on.
 func (s *Segue) GoOn(t testing.TB, id string, args ...string) *Run {
 	t.Helper()
-	runs := s.runs(t)
+	runs := s.Runs(t)
 	delete(runs, id)
 	return s.carry(t, runs, append([]string{"run", "--resume", id, "--plain"}, args...)...)
 }
@@ -71,7 +71,7 @@ func (s *Segue) carry(t testing.TB, old map[string]bool, args ...string) *Run {
 		if r.Over() {
 			t.Fatalf("segue %s has ended with exit code %d before it was a run:\n%s", strings.Join(args, " "), r.cmd.ProcessState.ExitCode(), r.Text())
 		}
-		for id := range s.runs(t) {
+		for id := range s.Runs(t) {
 			if !old[id] {
 				r.ID = id
 			}

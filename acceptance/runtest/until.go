@@ -37,7 +37,7 @@ func (r *Run) Until(what string, is func(Entry) bool) Entry {
 			ended = nil
 			late.Reset(2 * time.Second)
 		case <-late.C:
-			r.t.Fatalf("waited in vain for %s; the journal:\n%s\n%s", what, r.tail(), r.printed())
+			r.t.Fatalf("waited in vain for %s; the journal:\n%s\n%s", what, r.Tail(), r.printed())
 		}
 	}
 }
@@ -55,7 +55,8 @@ func (r *Run) printed() string {
 	return r.segue.Call(r.t, "why", r.ID).String()
 }
 
-func (r *Run) tail() string {
+// Tail is the end of the journal, as far as it was followed.
+func (r *Run) Tail() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var b strings.Builder
@@ -71,10 +72,10 @@ func (r *Run) End(code int) {
 	select {
 	case <-r.ended:
 	case <-time.After(Patience):
-		r.t.Fatalf("segue did not end; the journal:\n%s\n%s", r.tail(), r.printed())
+		r.t.Fatalf("segue did not end; the journal:\n%s\n%s", r.Tail(), r.printed())
 	}
 	if got := r.cmd.ProcessState.ExitCode(); got != code {
-		r.t.Fatalf("exit code %d, want %d:\n%s\n%s", got, code, r.tail(), r.Text())
+		r.t.Fatalf("exit code %d, want %d:\n%s\n%s", got, code, r.Tail(), r.Text())
 	}
 }
 

@@ -150,6 +150,12 @@ func (s *split) PlanAmong(before, _ state.State) (state.State, error) {
 	if is.Running != is.File {
 		return nil, s.refused(fmt.Sprintf("HAProxy splits at %s, and %s says %s: somebody changed one of them by hand", is.Running, s.p.Map, is.File), "reload HAProxy to take the file's, or write what HAProxy has into the file")
 	}
+	return s.PlanOver(before)
+}
+
+// PlanOver implements driver.Restorer: that memory and file differ is no
+// obstacle.
+func (s *split) PlanOver(state.State) (state.State, error) {
 	return state.Of(s.resource.ID, shares{s.share.String(), s.share.String()}), nil
 }
 

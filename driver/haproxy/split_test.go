@@ -241,6 +241,35 @@ func TestRollbackBringsTrafficBackWhateverWasDoneToTheFile(t *testing.T) {
 	}
 }
 
+// What a step that goes forward refuses is no obstacle to a target's first step.
+func TestAFirstStepGoesOverAFileThatWasEdited(t *testing.T) {
+	s := haproxytest.Start(t, byHeader)
+	to(t, s, 100)
+	s.Write(t, "split.map", "new 3000\n")
+	a := splitOf(t, s, 0)
+	before, err := a.Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Plan(before); err == nil {
+		t.Error("a step that goes forward is not refused")
+	}
+	want, err := a.PlanOver(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Apply(t.Context(), effect(before, want)); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"at once", "after a restart"} {
+		if k := edgetest.Share(edgetest.Sides(t, s.Addr, 100, keyHeader, edgetest.Plain), "new"); k != 0 {
+			t.Errorf("%s the new side serves %d of 100", when, k)
+		}
+		s.Kill()
+		s.Launch(t)
+	}
+}
+
 func TestUndoWritesTheFileWhileHAProxyIsAway(t *testing.T) {
 	s := haproxytest.Start(t, byHeader)
 	a := splitOf(t, s, 100)
