@@ -18,6 +18,7 @@ import (
 	"github.com/segue-run/segue/examples/lekiwi/api"
 	"github.com/segue-run/segue/examples/lekiwi/service"
 	"github.com/segue-run/segue/examples/lekiwi/system"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 // resultFile names the file that gets the benchmark's result.
@@ -57,42 +58,74 @@ func TestBenchRollback(t *testing.T) {
 func measureRollback(t *testing.T, errors float64) (out rollbackResult) {
 	w := newWorld(t)
 	w.burden(t, 500, 60, 40)
-	r := w.segue.Begin(t, runbookFile(), set("errors-above=1%", "canary-soak=10m")...)
-	r.Gate("canary")
-	c := clients{keys: w.onNew(t, 50), url: w.sys.Env.EdgeURL}
+	c, tripped, done := w.underErrors(t, "canary", "errors-at-10", "no-robot-to-the-new-side", errors)
+	first := c.first(func(a answer) bool { return a.bad() }).done
+	last := w.lastServedByNew(t)
+	out = rollbackResult{
+		SecondsToDetection: tripped.Sub(first).Seconds(),
+		SecondsToZero:      last.Sub(first).Seconds(),
+		ActuationMS:        float64(done.Sub(tripped).Microseconds()) / 1000,
+		ErrorsBefore:       c.count(func(a answer) bool { return a.bad() && !a.sent.After(tripped) }),
+		ErrorsAfter:        c.count(func(a answer) bool { return a.bad() && a.sent.After(tripped) }),
+		Requests:           c.count(func(answer) bool { return true }),
+	}
+	before := c.count(func(a answer) bool { return a.sent.Before(tripped) })
+	out.RPS = float64(before) / tripped.Sub(c.answers[0].sent).Seconds()
+	if out.ErrorsBefore == 0 {
+		t.Error("no client saw an error: nothing was measured")
+	}
+	return out
+}
+
+// underErrors lets a share of the new side's answers be errors in the gate of a
+// phase, and says when the guard tripped and when the split was back. All
+// clients are on the new side before.
+func (w *world) underErrors(t *testing.T, phase, guard, split string, errors float64) (c *clients, tripped, done time.Time) {
+	r := w.segue.Begin(t, runbookFile(), set("errors-above=1%", phase+"-soak=10m")...)
+	r.Gate(phase)
+	c = &clients{keys: w.onNew(t, 50), url: w.sys.Env.EdgeURL}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	asked := make(chan struct{})
 	go func() { defer close(asked); c.ask(ctx, 100) }()
 	runtest.Await(t, time.Minute, "the clients to be seen", func() bool { return c.count(func(answer) bool { return true }) > 1000 })
-
 	w.faults(t, map[string]service.Fault{system.Discovery: {Errors: errors}})
-	tripped := r.Until("the guard", runtest.Is(func(ev engine.GuardTripped) bool { return ev.Do == "rollback" }))
-	if g := tripped.Event.(engine.GuardTripped); g.Guard != "errors-at-10" {
+	fired := r.Until("the guard", runtest.Is(func(ev engine.GuardTripped) bool { return ev.Do == "rollback" }))
+	if g := fired.Event.(engine.GuardTripped); g.Guard != guard {
 		t.Errorf("it was %s that tripped", g.Guard)
 	}
-	done := r.Until("the split at 0 %", runtest.Is(func(ev engine.StepDone) bool { return strings.HasSuffix(ev.Step, "no-robot-to-the-new-side") }))
+	back := r.Until("the split", runtest.Is(func(ev engine.StepDone) bool { return strings.HasSuffix(ev.Step, split) }))
 	rolledBackFrom(t, r)
 	r.End(3)
 	stop()
 	<-asked
+	return c, fired.At, back.At
+}
 
-	first := c.first(func(a answer) bool { return a.bad() }).done
-	last := w.lastServedByNew(t)
-	out = rollbackResult{
-		SecondsToDetection: tripped.At.Sub(first).Seconds(),
-		SecondsToZero:      last.Sub(first).Seconds(),
-		ActuationMS:        float64(done.At.Sub(tripped.At).Microseconds()) / 1000,
-		ErrorsBefore:       c.count(func(a answer) bool { return a.bad() && !a.sent.After(tripped.At) }),
-		ErrorsAfter:        c.count(func(a answer) bool { return a.bad() && a.sent.After(tripped.At) }),
-		Requests:           c.count(func(answer) bool { return true }),
+// The rollback itself costs nobody an answer: what clients see are the errors
+// that the new side made before it was detected, and whoever is on the old side
+// again sees none.
+func TestARollbackFromHalfAddsNoErrors(t *testing.T) {
+	if !soak.On() {
+		t.Skip("only with " + soak.Variable)
 	}
-	before := c.count(func(a answer) bool { return a.sent.Before(tripped.At) })
-	out.RPS = float64(before) / tripped.At.Sub(c.answers[0].sent).Seconds()
-	if out.ErrorsBefore == 0 {
-		t.Error("no client saw an error: nothing was measured")
+	w := newWorld(t)
+	w.burden(t, 500, 60, 40)
+	c, _, done := w.underErrors(t, "half", "errors-at-50", "back-to-a-quarter-of-the-robots", 0.05)
+	still := map[string]bool{}
+	for _, key := range w.among(t, c.keys) {
+		still[key] = true
 	}
-	return out
+	if n := len(c.keys) - len(still); n < 10 {
+		t.Fatalf("only %d of %d clients went back", n, len(c.keys))
+	}
+	all := c.count(func(a answer) bool { return a.bad() })
+	others := c.count(func(a answer) bool { return a.bad() && a.code != http.StatusInternalServerError })
+	late := c.count(func(a answer) bool { return a.bad() && a.sent.After(done) && !still[a.key] })
+	t.Logf("%d errors, %d of them not the new side's own, %d after the split", all, others, late)
+	if all == 0 || others != 0 || late != 0 {
+		t.Errorf("clients saw %d errors; %d were not the new side's own, %d came after the split to who had gone back", all, others, late)
+	}
 }
 
 func rolledBackFrom(t *testing.T, r *runtest.Run) {
@@ -104,10 +137,23 @@ func rolledBackFrom(t *testing.T, r *runtest.Run) {
 }
 
 // onNew finds ids of clients that the edge gives to the new side.
-func (w *world) onNew(t *testing.T, n int) (keys []string) {
+func (w *world) onNew(t *testing.T, n int) []string {
 	t.Helper()
-	for i := 0; len(keys) < n && i < 100*n; i++ {
-		key := fmt.Sprintf("client-%d", i)
+	var keys []string
+	for i := range 40 * n {
+		keys = append(keys, fmt.Sprintf("client-%d", i))
+	}
+	found := w.among(t, keys)
+	if len(found) < n {
+		t.Fatalf("only %d clients are on the new side", len(found))
+	}
+	return found[:n]
+}
+
+// among are those of these clients that the edge gives to the new side.
+func (w *world) among(t *testing.T, all []string) (keys []string) {
+	t.Helper()
+	for _, key := range all {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.sys.Env.EdgeURL+api.PathHealth, nil)
 		runtest.Check(t, err)
 		req.Header.Set(api.HeaderRobotID, key)
@@ -120,9 +166,6 @@ func (w *world) onNew(t *testing.T, n int) (keys []string) {
 		if h.System == service.New {
 			keys = append(keys, key)
 		}
-	}
-	if len(keys) < n {
-		t.Fatalf("only %d clients are on the new side", len(keys))
 	}
 	return keys
 }
@@ -158,6 +201,7 @@ type clients struct {
 }
 
 type answer struct {
+	key        string
 	sent, done time.Time
 	code       int // 0: none came
 }
@@ -180,8 +224,8 @@ func (c *clients) ask(ctx context.Context, rps int) {
 			if err != nil {
 				panic(err)
 			}
-			req.Header.Set(api.HeaderRobotID, c.keys[n%len(c.keys)])
-			a := answer{sent: time.Now()}
+			a := answer{key: c.keys[n%len(c.keys)], sent: time.Now()}
+			req.Header.Set(api.HeaderRobotID, a.key)
 			if resp, err := http.DefaultClient.Do(req); err == nil {
 				_ = resp.Body.Close()
 				a.code = resp.StatusCode
