@@ -145,7 +145,8 @@ func (a *terminate) Apply(ctx context.Context, e driver.Effect) (state.State, er
 	if err := a.gone(ctx, pids); err != nil {
 		return nil, fmt.Errorf("apply: %w", err)
 	}
-	return a.Observe(ctx)
+	// Clients connect again, and are idle again: that is nobody's drift.
+	return a.Plan(nil)
 }
 
 // Resume implements driver.Resumable.
