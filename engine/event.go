@@ -250,6 +250,13 @@ type UndoHeld struct {
 	Because string `json:"because"`
 }
 
+// UndoMerged: a first step has put back what this step owns, and the undo of an
+// earlier one leads on to where all of them are to be: it does this one's, too.
+type UndoMerged struct {
+	Step string `json:"step"`
+	Into string `json:"into"`
+}
+
 // Witnessed: other eyes than those that acted looked at an undone step.
 type Witnessed struct {
 	Step  string     `json:"step"`
@@ -323,6 +330,7 @@ func (UndoIntent) Type() string        { return "undo.intent" }
 func (UndoDone) Type() string          { return "undo.done" }
 func (UndoFailed) Type() string        { return "undo.failed" }
 func (UndoHeld) Type() string          { return "undo.held" }
+func (UndoMerged) Type() string        { return "undo.merged" }
 func (Witnessed) Type() string         { return "undo.witnessed" }
 func (RollbackEnded) Type() string     { return "rollback.ended" }
 func (SignalTaken) Type() string       { return "signal.taken" }
@@ -372,7 +380,7 @@ var readers = map[string]func([]byte) (Event, error){
 	GatePassed{}.Type(): reader[GatePassed], GateExpired{}.Type(): reader[GateExpired], CheckTurned{}.Type(): reader[CheckTurned],
 	GuardTripped{}.Type(): reader[GuardTripped], GuardQuiet{}.Type(): reader[GuardQuiet], Paused{}.Type(): reader[Paused],
 	Resumed{}.Type(): reader[Resumed], RollbackStarted{}.Type(): reader[RollbackStarted], UndoIntent{}.Type(): reader[UndoIntent],
-	UndoDone{}.Type(): reader[UndoDone], UndoFailed{}.Type(): reader[UndoFailed], UndoHeld{}.Type(): reader[UndoHeld],
+	UndoDone{}.Type(): reader[UndoDone], UndoFailed{}.Type(): reader[UndoFailed], UndoHeld{}.Type(): reader[UndoHeld], UndoMerged{}.Type(): reader[UndoMerged],
 	Witnessed{}.Type(): reader[Witnessed], RollbackEnded{}.Type(): reader[RollbackEnded], SignalTaken{}.Type(): reader[SignalTaken],
 	SignalRefused{}.Type(): reader[SignalRefused], Completed{}.Type(): reader[Completed], Aborted{}.Type(): reader[Aborted],
 	RolledBack{}.Type(): reader[RolledBack], Escalated{}.Type(): reader[Escalated],

@@ -71,7 +71,7 @@ func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
 		s.Status, s.Ended, s.Pause = AbortedStatus, at, nil
 	case RolledBack:
 		s.Status, s.Ended, s.Pause = RolledBackStatus, at, nil
-	case RollbackStarted, UndoIntent, UndoDone, UndoFailed, UndoHeld, Witnessed, RollbackEnded:
+	case RollbackStarted, UndoIntent, UndoDone, UndoFailed, UndoHeld, UndoMerged, Witnessed, RollbackEnded:
 		s.foldRollback(rb, ev, at)
 	default:
 		s.foldStep(rb, ev, at)

@@ -97,7 +97,7 @@ func (s *State) rollback(rb *runbook.Runbook, d *Decision, now time.Time) {
 		s.advance(rb, def, d)
 		return
 	}
-	if !s.undoing(d, now) {
+	if !s.undoing(rb, d, now) {
 		s.witness(rb, d, now)
 	}
 }

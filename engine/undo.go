@@ -57,6 +57,11 @@ func (s *State) foldRollback(rb *runbook.Runbook, ev Event, at time.Time) {
 		}
 	case UndoHeld:
 		r.Failed[ev.Step] = "held back: " + ev.Because
+	case UndoMerged:
+		st := s.ownStep(ev.Step)
+		st.Stage, st.Since, st.Kept, st.Cursor = Undone, at, nil, nil
+		r.Done[ev.Step] = UndoDone{Step: ev.Step}
+		r.Final = r.Final.With(st.Before)
 	case Witnessed:
 		r.Seen[ev.Step] = ev
 	case RollbackEnded:
@@ -121,7 +126,7 @@ func (s *State) endRollback(rb *runbook.Runbook, ev RollbackEnded, at time.Time)
 
 // undoing takes the undos one after the other. It returns false when all have
 // an end.
-func (s *State) undoing(d *Decision, now time.Time) bool {
+func (s *State) undoing(rb *runbook.Runbook, d *Decision, now time.Time) bool {
 	r := s.Rollback
 	for _, id := range r.Undo {
 		if _, done := r.Done[id]; done {
@@ -133,6 +138,10 @@ func (s *State) undoing(d *Decision, now time.Time) bool {
 		st := s.step(id)
 		if because := s.restsOn(id); because != "" {
 			d.say(UndoHeld{Step: id, Because: because})
+			return true
+		}
+		if into := s.mergesInto(rb, id); into != "" {
+			d.say(UndoMerged{Step: id, Into: into})
 			return true
 		}
 		switch {
@@ -169,6 +178,53 @@ func (s *State) restsOn(id string) string {
 		}
 	}
 	return ""
+}
+
+// mergesInto is the earliest of the steps to be undone that did the same to the
+// same resources, where a first step has taken these to where they are to be;
+// "" where there is none. Undone one by one, traffic that is back on the old side
+// would pass through every share that it ever had.
+func (s *State) mergesInto(rb *runbook.Runbook, id string) (into string) {
+	r, st := s.Rollback, s.step(id)
+	if st.Stage != Done || st.Lost || !slices.ContainsFunc(r.First, func(first string) bool {
+		return s.step(first).Stage == Done && s.alikeSteps(rb, first, id)
+	}) {
+		return ""
+	}
+	for _, older := range r.Undo[slices.Index(r.Undo, id)+1:] {
+		if s.alikeSteps(rb, older, id) {
+			into = older
+		}
+	}
+	return into
+}
+
+// alikeSteps reports whether two steps do the same kind of thing to the same
+// fields of the same resources.
+func (s *State) alikeSteps(rb *runbook.Runbook, a, b string) bool {
+	one, ok := rb.Step(a)
+	other, there := rb.Step(b)
+	if !ok || !there || one.Kind.Name != other.Kind.Name {
+		return false
+	}
+	return sameFields(s.step(a).Want, s.step(b).Want)
+}
+
+func sameFields(a, b state.Face) bool {
+	if len(a) != len(b) || len(a) == 0 {
+		return false
+	}
+	for id, fields := range a {
+		if len(fields) != len(b[id]) {
+			return false
+		}
+		for name := range fields {
+			if _, there := b[id][name]; !there {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // lostLast puts the steps whose effects may still be going at the end of an

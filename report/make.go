@@ -153,7 +153,7 @@ func (m *maker) take(e runner.Entry) {
 		m.takeGuard(ev, e.At)
 	case engine.Paused, engine.Resumed, engine.SignalTaken, engine.SignalRefused:
 		m.takePeople(ev, e.At)
-	case engine.RollbackStarted, engine.UndoIntent, engine.UndoDone, engine.UndoFailed, engine.UndoHeld, engine.Witnessed, engine.RollbackEnded:
+	case engine.RollbackStarted, engine.UndoIntent, engine.UndoDone, engine.UndoFailed, engine.UndoHeld, engine.UndoMerged, engine.Witnessed, engine.RollbackEnded:
 		m.takeRollback(ev, e.At)
 	case engine.Completed, engine.Aborted, engine.RolledBack:
 		m.takeEnd(ev, e.At)

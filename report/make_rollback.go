@@ -40,6 +40,10 @@ func (m *maker) takeRollback(ev engine.Event, at time.Time) {
 	case engine.UndoHeld:
 		u := m.undo(ev.Step)
 		u.Outcome, u.Error = "held back", ev.Because
+	case engine.UndoMerged:
+		u := m.undo(ev.Step)
+		u.Started = at
+		u.end(at, "undone with "+ev.Into)
 	case engine.Witnessed:
 		u := m.undo(ev.Step)
 		u.Witnessed, u.OtherEyes, u.Sight = at, ev.Able && ev.Error == "", ev.Error

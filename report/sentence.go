@@ -117,6 +117,8 @@ func stepSentence(ev engine.Event) string {
 			return fmt.Sprintf("the undo of %s failed for good: %s", ev.Step, ev.Error)
 		}
 		return fmt.Sprintf("the undo of %s failed: %s", ev.Step, ev.Error)
+	case engine.UndoMerged:
+		return fmt.Sprintf("%s is undone with %s", ev.Step, ev.Into)
 	case engine.UndoHeld:
 		return fmt.Sprintf("the undo of %s is held back: %s", ev.Step, ev.Because)
 	case engine.Witnessed:

@@ -88,10 +88,10 @@ func (w *world) well(t *testing.T, entry string) {
 // behind a comma or a semicolon is for later.
 func (w *world) carryOut(t *testing.T, next string, more ...string) {
 	t.Helper()
-	command, _, _ := strings.Cut(strings.ReplaceAll(next, ";", ","), ",")
-	if _, after, ok := strings.Cut(command, "log, then "); ok {
-		command = after
+	if _, after, look := strings.Cut(next, ".log, then "); look {
+		next = after
 	}
+	command, _, _ := strings.Cut(strings.ReplaceAll(next, ";", ","), ",")
 	argv := append(strings.Fields(strings.ReplaceAll(command, "$LEKIWI_DIR", w.sys.Env.Dir)), more...)
 	for i, arg := range argv {
 		if arg == "emergency.yaml" {
