@@ -120,7 +120,7 @@ func set(more ...string) []string {
 	return runtest.Set(append(
 		more,
 		"parallel-soak=1s", "canary-soak=1s", "quarter-soak=1s", "half-soak=1s", "full-soak=1s", "standby=1s", "standby-look=500ms",
-		"gate-every=500ms", "quiet-for=500ms", "sync-every=2s", "compared=100%", "served-over=10s", "served-within=10%",
+		"gate-every=500ms", "quiet-for=500ms", "sync-every=2s", "data-settle=3s", "tell=false", "escalate=false", "compared=100%", "served-over=10s", "served-within=10%",
 		"load-rps=50", "load-for=1s", "load-p99=5s", "ab-runs=2", "errors-below=5%", "p99-below=1s", "p99-above=2.5s", "errors-above=10%", "dead-for=2s", "told-after=3s",
 		"disk-used=99%", "memory-used=99%", "processors-used=100%",
 	)...)

@@ -35,6 +35,7 @@ type Env struct {
 	ShadowStatusAddr string
 	MigrationConfig  string // the file
 	BackupDir        string
+	BackupKey        string // what signs backups
 	Dir, Bin         string
 }
 
@@ -74,6 +75,7 @@ func (e *Env) fields() []struct {
 		{"SHADOW_STATUS_ADDR", &e.ShadowStatusAddr, nil},
 		{"MIGRATION_CONFIG", &e.MigrationConfig, nil},
 		{"BACKUP_DIR", &e.BackupDir, nil},
+		{"BACKUP_KEY", &e.BackupKey, nil},
 		{"LEKIWI_DIR", &e.Dir, nil},
 		{"LEKIWI_BIN", &e.Bin, nil},
 	}
@@ -141,7 +143,7 @@ func (s secrets) env(l sandbox.Dir, p ports) Env {
 		DatabaseURL: s.databaseURL(p), SuperURL: s.superURL(p, ""), RedisURL: s.redisURL(p), PrometheusURL: web(p.prometheus),
 		AppsURL: "unix://" + l.Socket(), NGINXConf: nginxConf(l), NGINXControl: loopback(p.edgeControl), NGINXLogs: l.Path("log"),
 		EdgeLog: edgeLog(l), ShadowAddr: loopback(p.shadow), ShadowStatusAddr: loopback(p.shadowStatus),
-		MigrationConfig: migrationConfig(l), BackupDir: l.Data("backup"), Dir: string(l), Bin: l.Bin(binApp),
+		MigrationConfig: migrationConfig(l), BackupDir: l.Data("backup"), BackupKey: s.backup, Dir: string(l), Bin: l.Bin(binApp),
 	}
 	for _, port := range p.discovery {
 		e.DiscoveryURLs = append(e.DiscoveryURLs, web(port))

@@ -8,10 +8,12 @@ import (
 
 // secrets of one system; they are made anew for each.
 type secrets struct {
-	postgres, database, redis string
+	postgres, database, redis, backup string
 }
 
-func newSecrets() secrets { return secrets{rand.Text(), rand.Text(), rand.Text()} }
+func newSecrets() secrets {
+	return secrets{rand.Text(), rand.Text(), rand.Text(), rand.Text() + rand.Text()}
+}
 
 func (s secrets) databaseURL(p ports) string {
 	return "postgres://" + database.Role + ":" + s.database + "@" + loopback(p.postgres) + "/" + database.Name + "?sslmode=disable"
