@@ -8,6 +8,7 @@ import (
 	"github.com/segue-run/segue/acceptance/runtest"
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/examples/lekiwi/system"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 func TestTheRunbooksAreRight(t *testing.T) {
@@ -29,9 +30,11 @@ func TestTheRunbooksAreRight(t *testing.T) {
 }
 
 // The short proof: a canary whose service dies is put back by itself, and
-// nothing that was acknowledged is lost. The others are for `make soak`.
+// nothing that was acknowledged is lost. It takes half a minute.
 func TestACanaryIsPutBack(t *testing.T) {
-	t.Parallel()
+	if !soak.On() {
+		t.Skip("only with " + soak.Variable)
+	}
 	w := newWorld(t)
 	w.burden(t, 300, 120, 100)
 	r := w.segue.Begin(t, runbookFile(), set("canary-soak=10m", "dead-for=1s")...)
