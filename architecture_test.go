@@ -58,7 +58,7 @@ var house = map[string][]string{
 	"notify":              {"announce", "driver", "engine", "evidence", "journal", "report", "runbook", "runner", "secret"},
 	"view":                {"driver", "engine", "evidence", "journal", "report", "runbook", "runner", "secret", "state"},
 	"console":             {"./", "engine", "evidence", "journal", "report", "runbook", "runner", "secret", "state"},
-	"cmd":                 {"./", "announce", "compare/", "console/", "datasync/", "driver/", "edge/", "engine", "evidence", "expr", "journal/", "load", "report", "runbook", "runner", "secret", "state", "view"},
+	"cmd":                 {"./", "announce", "backup", "compare/", "console/", "datasync/", "driver/", "edge/", "engine", "evidence", "expr", "integrity", "journal/", "load", "notify", "report", "runbook", "runner", "secret", "state", "view"},
 	"examples/":           {"*", "examples/sandbox", "examples/sandbox/people"},
 	"examples/sandbox":    {},
 	"driver/haproxy":      {"./", "driver", "edge/", "evidence", "runbook", "state"},

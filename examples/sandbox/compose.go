@@ -128,12 +128,17 @@ func (c Compose) Start(ctx context.Context, name string) error {
 	return err
 }
 
-// Stop asks it to end.
+// Stop asks it to end. One that ends while it is asked, faster than
+// process-compose looks for it, has ended all the same.
 func (c Compose) Stop(ctx context.Context, name string) error {
 	if p, err := c.Get(ctx, name); err != nil || !p.IsRunning {
 		return err
 	}
-	return c.call(ctx, http.MethodPatch, "/process/stop/"+name, nil, nil)
+	err := c.call(ctx, http.MethodPatch, "/process/stop/"+name, nil, nil)
+	if err != nil && strings.Contains(err.Error(), "no such process") {
+		return nil // as the kernel says; of a name that it does not know Get tells
+	}
+	return err
 }
 
 // A Definition is a process as process-compose has it; it must be given back whole.
