@@ -110,7 +110,7 @@ func TestARollbackFromHalfAddsNoErrors(t *testing.T) {
 		t.Skip("only with " + soak.Variable)
 	}
 	w := newWorld(t)
-	w.burden(t, 500, 60, 40)
+	w.burden(t, 500, 200, 150)
 	c, _, done := w.underErrors(t, "half", "errors-at-50", "back-to-a-quarter-of-the-robots", 0.05)
 	still := map[string]bool{}
 	for _, key := range w.among(t, c.keys) {

@@ -1,9 +1,11 @@
 package acceptance_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/segue-run/segue/acceptance/runtest"
+	"github.com/segue-run/segue/examples/lekiwi/api"
 	"github.com/segue-run/segue/examples/lekiwi/service"
 	"github.com/segue-run/segue/examples/lekiwi/system"
 	"github.com/segue-run/segue/internal/soak"
@@ -191,6 +194,7 @@ func (w *world) serviceDown(t *testing.T) {
 }
 
 func (w *world) inconsistent(t *testing.T) {
+	w.bringOver(t)
 	w.onDatabase(t, func(ctx context.Context, conn *pgx.Conn) {
 		_, err := conn.Exec(ctx, "UPDATE robots SET type = 'toaster' WHERE id IN (SELECT id FROM robots LIMIT 3)")
 		runtest.Check(t, err)
@@ -208,4 +212,19 @@ func (w *world) socketsDrop(t *testing.T) {
 	c, _, err := websocket.Dial(t.Context(), w.sys.Env.MonitorWSURL, nil) //nolint:bodyclose // it has none
 	runtest.Check(t, err)
 	_ = c.CloseNow()
+}
+
+// bringOver gives the new system the robots of the old one.
+func (w *world) bringOver(t *testing.T) {
+	t.Helper()
+	var robots json.RawMessage
+	runtest.Check(t, get(t, w.sys.Env.LegacyURL+api.PathRobots, &robots))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.sys.Env.StateURLs[0]+api.PathImport, bytes.NewReader(robots))
+	runtest.Check(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	runtest.Check(t, err)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("import: %s", resp.Status)
+	}
 }
