@@ -34,7 +34,8 @@ phases:
 const thingsSum = "select count(*) || ' ' || coalesce(md5(string_agg(things::text, ',' order by id)), '')  from things"
 
 // write changes things until it has done so many times: rows are made, changed,
-// deleted, made again and given another key. A version grows with each change.
+// deleted, made again and given another key, or until ctx ends. A version grows
+// with each change.
 func write(ctx context.Context, url string, writer, times int) error {
 	var conn *pgx.Conn
 	defer func() {
@@ -48,7 +49,7 @@ func write(ctx context.Context, url string, writer, times int) error {
 			var err error
 			if conn, err = pgx.Connect(ctx, url); err != nil {
 				if ctx.Err() != nil {
-					return err
+					return nil //nolint:nilerr // it was told to end
 				}
 				time.Sleep(20 * time.Millisecond) // the server is away for a while
 				continue
@@ -70,7 +71,7 @@ func write(ctx context.Context, url string, writer, times int) error {
 		if err == nil {
 			i++
 		} else if ctx.Err() != nil {
-			return err
+			return nil
 		}
 	}
 	return nil
@@ -79,10 +80,16 @@ func write(ctx context.Context, url string, writer, times int) error {
 // writers work beside a test; wait returns when they have ended.
 func writers(t *testing.T, url string, n, times int) (wait func()) {
 	t.Helper()
+	return writersUntil(t.Context(), t, url, n, times)
+}
+
+// writersUntil work until a context ends at the latest.
+func writersUntil(ctx context.Context, t *testing.T, url string, n, times int) (wait func()) {
+	t.Helper()
 	var all sync.WaitGroup
 	for w := range n {
 		all.Go(func() {
-			if err := write(t.Context(), url, w+1, times); err != nil {
+			if err := write(ctx, url, w+1, times); err != nil {
 				t.Errorf("writer %d: %v", w+1, err)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/segue-run/segue/driver"
 )
@@ -39,12 +40,19 @@ func (l *lasting) do(ctx context.Context, f func(context.Context, *pgx.Conn) err
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 2*time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := l.once(ctx, f)
-		if err != nil && (!lost(err) || errors.Is(err, driver.ErrNotMine)) {
+		if err != nil && !lost(err) && !collided(err) || errors.Is(err, driver.ErrNotMine) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(patience))
 	return l.db.wrap(permanent(err))
+}
+
+// collided reports that the server gave way to somebody else's transaction: the
+// same may work the next time.
+func collided(err error) bool {
+	said, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (said.Code == "40001" || said.Code == "40P01") // serialization, deadlock
 }
 
 // once runs f once, for what cannot be repeated.
