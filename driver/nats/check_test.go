@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -95,10 +94,7 @@ func TestIdleDoesNotCountSourcedMessages(t *testing.T) {
 	b := newBench(t)
 	name, source, sub := unique("IDLE"), unique("SOURCE"), space("idle")
 	b.stream(source, sub+".sourced")
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{sub + ".own"}, Sources: []*jetstream.StreamSource{{Name: source}}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.js.DeleteStream(context.Background(), name) })
+	b.create(jetstream.StreamConfig{Name: name, Subjects: []string{sub + ".own"}, Sources: []*jetstream.StreamSource{{Name: source}}})
 	check := b.check("nats.idle", runbook.Params{"on": "bus", "stream": name})
 	wantVerdict(t, check.Read(t.Context()), evidence.Unknown)
 	wantVerdict(t, check.Read(t.Context()), evidence.Pass)

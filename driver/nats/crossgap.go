@@ -176,7 +176,7 @@ func (x *crossing) rescue(ctx context.Context) error {
 		return err
 	}
 	if back := x.own(ctx, x.giver); back != nil {
-		return fmt.Errorf("%s HAS NO OWNER NOW, giving it to stream %s failed: %w", quoted(x.space), x.taker, errors.Join(err, back))
+		return fmt.Errorf("%s, giving it to stream %s failed: %w", ownerless(x.space, err, back), x.taker, errors.Join(err, back))
 	}
 	return fmt.Errorf("stream %s owns %s again, giving it to stream %s failed: %w", x.giver, quoted(x.space), x.taker, err)
 }

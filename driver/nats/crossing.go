@@ -242,7 +242,7 @@ func (x *crossing) adopt(ctx context.Context, l *leg) error {
 		x.linger(ctx)
 	}
 	if err := x.own(ctx, to); err != nil {
-		return fmt.Errorf("%s HAS NO OWNER NOW, giving it to stream %s failed: %w", quoted(x.space), to, err)
+		return fmt.Errorf("%s, giving it to stream %s failed: %w", ownerless(x.space, err), to, err)
 	}
 	return nil
 }

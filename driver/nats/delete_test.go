@@ -120,18 +120,12 @@ func TestDeleteRefusesWhatSomebodyMayStillNeed(t *testing.T) {
 	l.deletes["idle-for"] = time.Millisecond
 
 	reader := unique("READER")
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: reader, Subjects: []string{closedSubject(reader)}, Sources: []*jetstream.StreamSource{{Name: l.name}}}); err != nil {
-		t.Fatal(err)
-	}
-	b.lists(reader)
+	b.create(jetstream.StreamConfig{Name: reader, Subjects: []string{closedSubject(reader)}, Sources: []*jetstream.StreamSource{{Name: l.name}}})
 	l.refused("another stream sources it", reader+" copies from it")
 	if err := b.js.DeleteStream(t.Context(), reader); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: reader, Mirror: &jetstream.StreamSource{Name: l.name}}); err != nil {
-		t.Fatal(err)
-	}
-	b.lists(reader)
+	b.create(jetstream.StreamConfig{Name: reader, Mirror: &jetstream.StreamSource{Name: l.name}})
 	l.refused("another stream mirrors it", reader+" copies from it")
 	if err := b.js.DeleteStream(t.Context(), reader); err != nil {
 		t.Fatal(err)

@@ -36,6 +36,17 @@ func refused(err error) bool {
 	return reply || errors.Is(err, driver.ErrNotMine)
 }
 
+// ownerless says how bad it is that requests to give a space an owner failed:
+// one without an answer may have been carried out.
+func ownerless(space []string, failed ...error) string {
+	for _, err := range failed {
+		if !refused(err) {
+			return quoted(space) + " MAY HAVE NO OWNER NOW"
+		}
+	}
+	return quoted(space) + " HAS NO OWNER NOW"
+}
+
 // giveBack makes the giver own the subjects again, also when ctx was
 // cancelled: then it has a moment for it.
 func (c *Conn) giveBack(ctx context.Context, mine func() error, subjects []string, giver *streamInfo) error {
@@ -48,7 +59,7 @@ func (c *Conn) giveBack(ctx context.Context, mine func() error, subjects []strin
 		defer cancel()
 	}
 	if err := c.setSubjects(ctx, mine, giver, union(giver.subjects(), subjects)); err != nil {
-		return fmt.Errorf("%s HAS NO OWNER NOW, giving it back failed: %w", quoted(subjects), err)
+		return fmt.Errorf("%s, giving it back failed: %w", ownerless(subjects, err), err)
 	}
 	return nil
 }

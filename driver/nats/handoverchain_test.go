@@ -115,7 +115,7 @@ func (p *handing) worker(ctx context.Context, w *worked, stream string, takes ti
 func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 	b := newBench(t)
 	p := newHanding(b)
-	cfg := jetstream.ConsumerConfig{Durable: "normalize-oura", FilterSubject: p.oura(), AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxDeliver: 20}
+	cfg := jetstream.ConsumerConfig{Durable: "normalize-oura", FilterSubject: p.oura(), AckPolicy: jetstream.AckExplicitPolicy, AckWait: 2 * time.Second, MaxDeliver: 20}
 	if _, err := p.js.UpdateConsumer(t.Context(), p.from, cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,9 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range dead.Messages() {
+	var held []jetstream.Msg
+	for m := range dead.Messages() {
+		held = append(held, m)
 	}
 	w := &worked{times: map[string]int{}}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -152,6 +154,11 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 	e := p.effect(a)
 	save := e.Save
 	e.Save = func(ctx context.Context, c any) error {
+		if v := c.(voyage); len(v.Drained) == 0 { // it dies in the gap, however long the way there is
+			for _, m := range held {
+				_ = m.InProgress()
+			}
+		}
 		if v := c.(voyage); v.Forward.At == atAttached { // the application makes its consumer as it always does
 			if _, err := p.js.CreateOrUpdateConsumer(ctx, p.to, cfg); err != nil {
 				t.Errorf("the application's own CreateOrUpdate: %v", err)

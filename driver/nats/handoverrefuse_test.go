@@ -38,10 +38,8 @@ func TestHandoverRefuses(t *testing.T) {
 			return p.edit(t.Context(), p.to, func(c *jetstream.StreamConfig) { c.MaxMsgs = 2 })
 		}, "holds 3"},
 		"a stream that copies the old one": {func(p *handing) error {
-			name := unique("MIRROR")
-			t.Cleanup(func() { _ = b.js.DeleteStream(context.Background(), name) })
-			_, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Mirror: &jetstream.StreamSource{Name: p.from}})
-			return err
+			p.create(jetstream.StreamConfig{Name: unique("MIRROR"), Mirror: &jetstream.StreamSource{Name: p.from}})
+			return nil
 		}, "copies"},
 		"a consumer that is not named": {func(p *handing) error { p.durable(p.from, "audit", p.vendor+".>"); return nil }, "audit"},
 		"one that reads something else too": {func(p *handing) error {

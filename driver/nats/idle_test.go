@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +16,7 @@ func (b *bench) sourcing() (name, sub string) {
 	b.t.Helper()
 	name, source, sub := unique("IDLE"), unique("SOURCE"), space("idle")
 	b.stream(source, sub+".sourced")
-	if _, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{sub + ".own", sub + ".other"}, Sources: []*jetstream.StreamSource{{Name: source}}}); err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { _ = b.js.DeleteStream(context.Background(), name) })
+	b.create(jetstream.StreamConfig{Name: name, Subjects: []string{sub + ".own", sub + ".other"}, Sources: []*jetstream.StreamSource{{Name: source}}})
 	return name, sub
 }
 

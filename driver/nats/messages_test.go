@@ -18,11 +18,7 @@ func TestMessagesAreFoundReadAndDeleted(t *testing.T) {
 	for _, cfg := range []jetstream.StreamConfig{
 		{Name: copies, Sources: []*jetstream.StreamSource{{Name: name}}}, {Name: mirror, Mirror: &jetstream.StreamSource{Name: name}},
 	} {
-		if _, err := b.js.CreateStream(t.Context(), cfg); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = b.js.DeleteStream(t.Context(), cfg.Name) })
-		b.lists(cfg.Name)
+		b.create(cfg)
 	}
 	var store driver.MessageStore = b.c
 	streams, err := store.Streams(t.Context())

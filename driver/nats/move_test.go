@@ -89,10 +89,7 @@ func TestMovePlanRefuses(t *testing.T) {
 	b := newBench(t)
 	p := newTopology(b)
 	sourcing := unique("SOURCING")
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: sourcing, Subjects: []string{closedSubject(sourcing)}, Sources: []*jetstream.StreamSource{{Name: p.from}}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.js.DeleteStream(context.Background(), sourcing) })
+	b.create(jetstream.StreamConfig{Name: sourcing, Subjects: []string{closedSubject(sourcing)}, Sources: []*jetstream.StreamSource{{Name: p.from}}})
 	overlapping := unique("OVERLAPPING")
 	for why, tc := range map[string]struct {
 		change runbook.Params

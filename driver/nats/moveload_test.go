@@ -168,7 +168,7 @@ func TestMoveIsUndoneFromEverySubStepUnderLoad(t *testing.T) {
 }
 
 // A failure between the halves gives the subject back at once, or says that
-// it could not: after a cancel there is only a moment for it.
+// it could not, or does not know: after a cancel there is only a moment for it.
 func TestMoveGivesTheSubjectBackWhenItCannotAttach(t *testing.T) {
 	b := newBench(t)
 	p := newTopology(b)
@@ -185,7 +185,27 @@ func TestMoveGivesTheSubjectBackWhenItCannotAttach(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 	owned := b.c.expectOwner(t.Context(), p.vendor+".x", p.from)
-	if said := strings.Contains(err.Error(), "HAS NO OWNER"); said == (owned == nil) {
+	switch {
+	case strings.Contains(err.Error(), "MAY HAVE NO OWNER"):
+	case strings.Contains(err.Error(), "HAS NO OWNER") == (owned == nil):
 		t.Fatalf("it says %v, and the world %v", err, owned)
+	}
+}
+
+// Only a server that refuses is known not to have given the subject an owner.
+func TestOwnerlessIsSaidToBeWhatIsKnown(t *testing.T) {
+	no, silent := &replyError{}, context.DeadlineExceeded
+	for _, c := range []struct {
+		failed []error
+		want   string
+	}{
+		{[]error{no}, "HAS NO OWNER"},
+		{[]error{no, no}, "HAS NO OWNER"},
+		{[]error{silent}, "MAY HAVE NO OWNER"},
+		{[]error{silent, no}, "MAY HAVE NO OWNER"},
+	} {
+		if said := ownerless([]string{"vendor.>"}, c.failed...); said != "vendor.> "+c.want+" NOW" {
+			t.Errorf("of %v it says %s", c.failed, said)
+		}
 	}
 }

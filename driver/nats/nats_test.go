@@ -111,10 +111,17 @@ func (b *bench) check(name string, p runbook.Params) driver.Check {
 
 func (b *bench) stream(name string, subjects ...string) jetstream.Stream {
 	b.t.Helper()
+	return b.create(jetstream.StreamConfig{Name: name, Subjects: subjects, Replicas: b.replicas, MaxAge: 24 * time.Hour, Metadata: map[string]string{"team": "vendor"}})
+}
+
+// create makes a stream that everybody knows of. The list of all, which the meta
+// leader keeps, may be behind the stream's own leader.
+func (b *bench) create(cfg jetstream.StreamConfig) jetstream.Stream {
+	b.t.Helper()
 	var s jetstream.Stream
 	err := await(b.t.Context(), func() (bool, error) {
 		var err error
-		s, err = b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, Replicas: b.replicas, MaxAge: 24 * time.Hour, Metadata: map[string]string{"team": "vendor"}})
+		s, err = b.js.CreateStream(b.t.Context(), cfg)
 		if refused, ok := errors.AsType[*jetstream.APIError](err); ok && strings.Contains(refused.Description, "creating store") {
 			return false, nil // a busy node: it is asked again
 		}
@@ -126,21 +133,15 @@ func (b *bench) stream(name string, subjects ...string) jetstream.Stream {
 	b.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // the cluster may be gone
 		defer cancel()
-		_ = b.js.DeleteStream(ctx, name)
+		_ = b.js.DeleteStream(ctx, cfg.Name)
 	})
-	return s
-}
-
-// lists waits until a new stream is on the list of all, which the meta leader
-// keeps: it may be behind the stream's leader.
-func (b *bench) lists(name string) {
-	b.t.Helper()
 	if err := await(b.t.Context(), func() (bool, error) {
 		all, err := b.c.streamNames(b.t.Context())
-		return slices.Contains(all, name), err
+		return slices.Contains(all, cfg.Name), err
 	}); err != nil {
-		b.t.Fatalf("stream %s is not listed: %v", name, err)
+		b.t.Fatalf("stream %s is not listed: %v", cfg.Name, err)
 	}
+	return s
 }
 
 func (b *bench) durable(stream, name, filter string) jetstream.Consumer {

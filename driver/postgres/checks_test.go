@@ -23,6 +23,7 @@ func TestPingPassesWithinItsBoundAndFailsBeyond(t *testing.T) {
 }
 
 func TestChecksOfAServerThatStopsOrHangs(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	db, err := open(t.Context(), connParams{URL: s.URL("postgres"), Timeout: 300 * time.Millisecond})
 	if err != nil {
@@ -74,6 +75,7 @@ func TestPoolFailsWhenNoConnectionIsLeft(t *testing.T) {
 }
 
 func TestPoolCountsTheSessionsOfOthers(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	postgrestest.Exec(t, s.URL("postgres"), `create role lowly login password 'lowly'`)
 	for range 3 {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"flag"
 	"net"
 	"os"
 	"strings"
@@ -16,7 +17,14 @@ import (
 
 var server postgrestest.Shared
 
-func TestMain(m *testing.M) { os.Exit(server.Run(m)) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Those that have servers of their own wait for them most of the time.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	os.Exit(server.Run(m))
+}
 
 func connect(t testing.TB, url string) *DB {
 	t.Helper()
@@ -77,6 +85,7 @@ func TestChecksCannotWrite(t *testing.T) {
 }
 
 func TestAReadOutlivesARestartOfTheServer(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	db := connect(t, s.URL("postgres"))
 	before, err := db.ID(t.Context())

@@ -76,6 +76,7 @@ func TestSessionsAreCountedByState(t *testing.T) {
 }
 
 func TestSessionsThatCannotBeSeenAreUnknown(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	url := s.URL("postgres")
 	postgrestest.Exec(t, url, `create role lowly login password 'lowly'`)
@@ -143,6 +144,7 @@ func TestTerminateIdleWalks(t *testing.T) {
 }
 
 func TestTerminateIdleEndsTheseAlone(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	url := s.URL("postgres")
 	db := connect(t, url)

@@ -44,6 +44,7 @@ func show(t testing.TB, s *postgrestest.Server, name string) string {
 }
 
 func TestSettingsThatAReloadBringsWalk(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	url := s.URL("postgres")
 	drivertest.Walk(t, drivertest.Subject{
@@ -97,6 +98,7 @@ func restarter(t testing.TB, s *postgrestest.Server) []string {
 }
 
 func TestSettingsThatARestartBringsWalk(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	restart := restarter(t, s)
 	url := s.URL("postgres")
@@ -123,6 +125,7 @@ func TestSettingsThatARestartBringsWalk(t *testing.T) {
 }
 
 func TestASettingIsInForceAfterwardsAndGoneAfterUndo(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	db := connect(t, s.URL("postgres"))
 	postgrestest.Exec(t, s.URL("postgres"), "alter system set max_prepared_transactions to 0") // what undo is to bring back
@@ -150,6 +153,7 @@ func TestASettingIsInForceAfterwardsAndGoneAfterUndo(t *testing.T) {
 }
 
 func TestSettingsThatCannotBeAreRefusedAndNothingChanges(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	url := s.URL("postgres")
 	db := connect(t, url)
@@ -182,6 +186,7 @@ func TestSettingsThatCannotBeAreRefusedAndNothingChanges(t *testing.T) {
 }
 
 func TestARestartThatFailsSaysWhatTheCommandSaid(t *testing.T) {
+	t.Parallel() // it has a server of its own
 	s := postgrestest.Start(t)
 	db := connect(t, s.URL("postgres"))
 	undo, err := applied(t, settingOf(t, db, settingParams{Set: map[string]string{"max_prepared_transactions": "5"}, Restart: []string{"sh", "-c", "echo no such unit >&2; exit 5"}}))

@@ -1,21 +1,29 @@
-// Command tally reads what `go test -json` says, prints it for people, and
-// counts it for machines.
+// Command tally runs tests that speak `go test -json`, prints what they say for
+// people, and counts it for machines.
 //
-//	go test -json ./... | go run ./script/tally counts.json
+//	tally [-again FLAGS] FILE COMMAND…
 //
 // It prints a line for each package and, for what failed, all it said. The
 // counts of passed, failed and skipped tests, subtests included, are written
 // to the file. A package that fails without a test that does (it does not
-// build, it panics, it was killed) counts as one failure.
+// build, it panics, it was killed) counts as one failure, and so does a command
+// that fails though no test did.
+//
+// With -again a few tests that failed beside all others are run once more, by
+// `go test FLAGS`, alone. Those that pass then are counted, and named, as flaky:
+// they are faults too, of the test or of what it tests, but no reason to hold up
+// everybody's work. Data races and panics are not asked again.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 )
 
@@ -34,18 +42,24 @@ type Counts struct {
 	Passed  int `json:"passed"`
 	Failed  int `json:"failed"`
 	Skipped int `json:"skipped"`
+	Flaky   int `json:"flaky"` // failed first, and passed alone
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go test -json … | tally FILE")
+	again := flag.String("again", "", "run what failed once more, with these flags of go test")
+	flag.Parse()
+	if flag.NArg() < 2 {
+		fmt.Fprintln(os.Stderr, "usage: tally [-again FLAGS] FILE COMMAND…")
 		os.Exit(2)
 	}
-	c, err := tally(os.Stdin, os.Stdout)
+	c, failed, err := run(exec.Command(flag.Arg(1), flag.Args()[2:]...), os.Stdout) //nolint:gosec // it is for running that
+	if err == nil && *again != "" {
+		err = askAgain(&c, failed, goTest(strings.Fields(*again), os.Stdout), os.Stdout)
+	}
 	if err == nil {
 		var raw []byte
 		if raw, err = json.Marshal(c); err == nil {
-			err = os.WriteFile(os.Args[1], append(raw, '\n'), 0o644) //nolint:gosec // counts are no secret
+			err = os.WriteFile(flag.Arg(0), append(raw, '\n'), 0o644) //nolint:gosec // counts are no secret
 		}
 	}
 	if err != nil {
@@ -57,10 +71,28 @@ func main() {
 	}
 }
 
+// run counts what a command says.
+func run(cmd *exec.Cmd, out io.Writer) (Counts, failures, error) {
+	cmd.Stderr = os.Stderr
+	said, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return Counts{}, failures{}, fmt.Errorf("run %s: %w", cmd, err)
+	}
+	c, failed, err := tally(said, out)
+	if ended := cmd.Wait(); ended != nil && c.Failed == 0 {
+		fmt.Fprintf(out, "FAIL\t%s: %v\n", cmd, ended)
+		c.Failed++
+	}
+	return c, failed, err
+}
+
 // tally counts what comes in and says it in short. Lines that are no events
 // (of make, say) go out as they are.
-func tally(in io.Reader, out io.Writer) (Counts, error) {
-	t := teller{out: out, said: map[string]*strings.Builder{}, failed: map[string]bool{}, begun: map[string]bool{}}
+func tally(in io.Reader, out io.Writer) (Counts, failures, error) {
+	t := teller{out: out, said: map[string]*strings.Builder{}, begun: map[string]bool{}}
 	lines := bufio.NewReader(in)
 	for {
 		line, err := lines.ReadString('\n')
@@ -76,22 +108,23 @@ func tally(in io.Reader, out io.Writer) (Counts, error) {
 			break
 		}
 		if err != nil {
-			return t.counts, fmt.Errorf("read the tests' events: %w", err)
+			return t.counts, t.failed, fmt.Errorf("read the tests' events: %w", err)
 		}
 	}
 	for name := range t.begun { // its end was never told
 		fmt.Fprintf(out, "FAIL\t%s: it did not end\n%s", name, t.saidBy(name))
 		t.counts.Failed++
+		t.failed.final = true
 	}
-	return t.counts, nil
+	return t.counts, t.failed, nil
 }
 
 type teller struct {
 	out    io.Writer
 	counts Counts
 	said   map[string]*strings.Builder // package, or package and test → output
-	failed map[string]bool             // packages with a test that failed
-	begun  map[string]bool             // packages that have not ended
+	failed failures
+	begun  map[string]bool // packages that have not ended
 }
 
 func (t *teller) take(ev event) {
@@ -104,6 +137,9 @@ func (t *teller) take(ev event) {
 		t.begun[ev.Package] = true
 	case "output":
 		t.keep(key, ev.Output)
+		if strings.HasPrefix(ev.Output, "WARNING: DATA RACE") || strings.HasPrefix(ev.Output, "panic: ") || strings.HasPrefix(ev.Output, "fatal error: ") {
+			t.failed.final = true
+		}
 	case "build-output":
 		fmt.Fprint(t.out, ev.Output)
 	case "pass", "fail", "skip":
@@ -119,7 +155,7 @@ func (t *teller) take(ev event) {
 			t.counts.Skipped++
 		case "fail":
 			t.counts.Failed++
-			t.failed[ev.Package] = true
+			t.failed.add(ev.Package, ev.Test)
 			fmt.Fprintf(t.out, "--- %s %s\n%s", ev.Package, ev.Test, text)
 		}
 	}
@@ -131,8 +167,9 @@ func (t *teller) ended(ev event, text string) {
 	switch ev.Action {
 	case "fail":
 		fmt.Fprintf(t.out, "FAIL\t%s\t%.1fs\n", ev.Package, ev.Elapsed)
-		if !t.failed[ev.Package] {
+		if len(t.failed.tests[ev.Package]) == 0 {
 			t.counts.Failed++
+			t.failed.final = true
 			fmt.Fprint(t.out, text)
 			for key := range t.said { // a test that was cut off
 				if strings.HasPrefix(key, ev.Package+" ") {

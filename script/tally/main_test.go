@@ -50,7 +50,7 @@ func TestTallyCountsWhatHappened(t *testing.T) {
 		"make's own words are no events": {"script/setup\ngo test -json ./...\n{}", Counts{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := tally(strings.NewReader(c.events), io.Discard)
+			got, _, err := tally(strings.NewReader(c.events), io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +63,7 @@ func TestTallyCountsWhatHappened(t *testing.T) {
 
 func TestWhatFailedIsShownAndWhatPassedIsNot(t *testing.T) {
 	var out strings.Builder
-	_, err := tally(strings.NewReader(`make: a line
+	_, _, err := tally(strings.NewReader(`make: a line
 		{"Action":"start","Package":"p"}
 		{"Action":"output","Package":"p","Test":"Good","Output":"chatter\n"}
 		{"Action":"pass","Package":"p","Test":"Good"}
