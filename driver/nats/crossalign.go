@@ -37,7 +37,7 @@ func (x *crossing) align(ctx context.Context, g *gathered) error {
 		if err != nil {
 			return err
 		}
-		if err := x.applied(ctx, x.giver, to.Last); err != nil {
+		if _, err := x.applied(ctx, x.giver, to.Last); err != nil {
 			return err
 		}
 		stored, err := tail(ctx, g.reader, x.giver, x.space, from.Last+1, to.Last)
@@ -72,15 +72,21 @@ func (x *crossing) mark(ctx context.Context, g *gathered, probed, owner string) 
 	return m, nil
 }
 
-// applied waits until a stream's leader has stored up to a sequence.
-func (x *crossing) applied(ctx context.Context, stream string, last uint64) error {
-	return x.soon(ctx, func() (bool, error) {
+// applied waits until a stream's leader has stored up to a sequence, and says
+// who it is.
+func (x *crossing) applied(ctx context.Context, stream string, last uint64) (leader string, err error) {
+	err = x.soon(ctx, func() (bool, error) {
 		info, err := x.c.stream(ctx, stream)
 		if err == nil && info == nil {
 			err = fmt.Errorf("%s: stream %s is gone", x.c, stream)
 		}
-		return err == nil && info.State.LastSeq >= last, err
+		if err != nil {
+			return false, err
+		}
+		leader = info.leader()
+		return info.State.LastSeq >= last, nil
 	})
+	return leader, err
 }
 
 // soon is await for what takes milliseconds, in which publishers wait.

@@ -53,7 +53,7 @@ func (x *crossing) reconcileBlind(ctx context.Context, l *leg) error {
 		}
 	}
 	l.Ledger.Doubtful = relay.Equal(taken)
-	return x.book(ctx, l, l.Ledger, published, last)
+	return x.book(ctx, l, l.Ledger, published, reading{have: taken, next: last + 1})
 }
 
 // locate finds where the giver's messages end in the taker, and which of those
@@ -141,5 +141,6 @@ func (x *crossing) last(ctx context.Context, stream string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return last, x.applied(ctx, stream, last)
+	_, err = x.applied(ctx, stream, last)
+	return last, err
 }

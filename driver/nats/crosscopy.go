@@ -109,14 +109,23 @@ func (x *crossing) look(ctx context.Context) (giver, taker *streamInfo, err erro
 // standstill is how long a sourcing may make no progress before it is given up.
 const standstill = 20 * time.Second
 
-// caughtUp waits until the taker has copied what the giver has of each
-// pattern; while it gets on, it is waited for.
+// caughtUp waits until the taker has copied what the giver had of each pattern
+// a moment ago; while it gets on, it is waited for.
 func (x *crossing) caughtUp(ctx context.Context) error {
 	var last uint64
 	since := time.Now()
 	looked := since
+	var given map[string]uint64
 	err := await(ctx, func() (bool, error) {
-		behind, at, err := x.behind(ctx)
+		before := given
+		var err error
+		if given, err = x.given(ctx); err != nil {
+			return false, err
+		}
+		if before == nil {
+			before = given
+		}
+		behind, at, err := x.lacks(ctx, before)
 		if err != nil || !behind {
 			return err == nil, err
 		}
@@ -144,14 +153,31 @@ func (x *crossing) caughtUp(ctx context.Context) error {
 // behind reports whether the taker lacks messages that the giver has; at is the
 // giver's last message that it has.
 func (x *crossing) behind(ctx context.Context) (behind bool, at uint64, err error) {
+	given, err := x.given(ctx)
+	if err != nil {
+		return false, 0, err
+	}
+	return x.lacks(ctx, given)
+}
+
+// given are the giver's last messages, by pattern, that the taker is to copy.
+func (x *crossing) given(ctx context.Context) (map[string]uint64, error) {
+	out := map[string]uint64{}
 	for _, pattern := range x.space {
 		m, err := x.c.message(ctx, x.giver, map[string]any{"last_by_subj": pattern})
 		if err != nil {
-			return false, 0, err
+			return nil, err
 		}
-		if m == nil || m.Seq < x.start {
-			continue
+		if m != nil && m.Seq >= x.start {
+			out[pattern] = m.Seq
 		}
+	}
+	return out, nil
+}
+
+// lacks is behind, of what was given.
+func (x *crossing) lacks(ctx context.Context, given map[string]uint64) (behind bool, at uint64, err error) {
+	for pattern, last := range given {
 		have, err := x.c.message(ctx, x.taker, map[string]any{"last_by_subj": pattern})
 		if err != nil {
 			return false, 0, err
@@ -163,7 +189,7 @@ func (x *crossing) behind(ctx context.Context) (behind bool, at uint64, err erro
 			}
 		}
 		at = max(at, seq)
-		behind = behind || seq < m.Seq
+		behind = behind || seq < last
 	}
 	return behind, at, nil
 }

@@ -99,10 +99,10 @@ func (x *crossing) carry(ctx context.Context, g *gathered, l *leg) error {
 		return err
 	}
 	l.End = end
-	if err := x.applied(ctx, x.giver, end); err != nil {
+	if _, err := x.applied(ctx, x.giver, end); err != nil {
 		return err
 	}
-	rest, err := tail(ctx, g.reader, x.giver, x.space, g.read+1, end)
+	rest, err := tailBy(ctx, g.reader, x.giver, x.space, g.read+1, end, flight)
 	if err != nil {
 		return err
 	}
@@ -116,6 +116,11 @@ func (x *crossing) carry(ctx context.Context, g *gathered, l *leg) error {
 		return err
 	}
 	g.relay.Forward(g.since.Index, g.tail)
+	// What has waited is the taker's before anything comes to it directly, which
+	// would overtake it. Without that, order may be lost and no message.
+	brief, stop := context.WithTimeout(ctx, settleTime)
+	defer stop()
+	_, _ = x.end(brief, g, x.taker)
 	x.reached("carried")
 	return g.relay.Err()
 }

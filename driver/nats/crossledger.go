@@ -12,11 +12,11 @@ const countable = 200_000
 
 // book counts both streams by subject and compares them with what the relay
 // heard, or what the taker took where the relay was lost. The three numbers of
-// a row come from three places. until is the taker's last sequence that
-// published speaks of.
-func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, published map[string]uint64, until uint64) error {
+// a row come from three places. own is what the taker has taken itself since
+// before the cut, as far as published speaks of it.
+func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, published map[string]uint64, own reading) error {
 	l.Ledger = ledger
-	old, copies, taken, err := x.compared(ctx, l, ledger, until)
+	old, copies, taken, err := x.compared(ctx, l, ledger, own)
 	if err != nil {
 		return err
 	}
@@ -47,16 +47,16 @@ func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, publi
 
 // compared counts what the giver had to give and what the taker has of it, nil
 // where they are too many or cannot be told apart, and what the taker has taken
-// itself up to a sequence. Both may let go of messages meanwhile: it looks again.
-func (x *crossing) compared(ctx context.Context, l *leg, ledger *relay.Ledger, until uint64) (old, copies, taken map[string]uint64, err error) {
+// itself. Both may let go of messages meanwhile: it looks again.
+func (x *crossing) compared(ctx context.Context, l *leg, ledger *relay.Ledger, own reading) (old, copies, taken map[string]uint64, err error) {
 	if l.Since == 0 {
 		if old, err = x.toCopy(ctx, l); err == nil {
-			copies, taken, err = x.taken(ctx, l, old, until)
+			copies, taken, err = x.taken(ctx, l, old, own)
 		}
 		return old, copies, taken, err
 	}
 	for range audits {
-		if old, copies, taken, ledger.Known, err = x.compareSince(ctx, l, until); err != nil {
+		if old, copies, taken, ledger.Known, err = x.compareSince(ctx, l, own.next-1); err != nil {
 			return nil, nil, nil, err
 		}
 		if old == nil || equalCounts(copies, old) {
@@ -94,10 +94,15 @@ func tally(have []relay.Stored, until uint64) map[string]uint64 {
 }
 
 // taken counts what the taker has copied, nil if that cannot be known, and what
-// it has taken itself up to a sequence. It goes on taking meanwhile: its counts
-// are of some moment between two looks, and if at one of these they are what
-// they should be they are taken for that moment's.
-func (x *crossing) taken(ctx context.Context, l *leg, old map[string]uint64, until uint64) (copies, taken map[string]uint64, err error) {
+// it has taken itself. It goes on taking meanwhile: its counts are of some moment
+// between two looks, and if at one of these they are what they should be they are
+// taken for that moment's.
+func (x *crossing) taken(ctx context.Context, l *leg, old map[string]uint64, own reading) (copies, taken map[string]uint64, err error) {
+	taken = tally(own.have, 0)
+	if l.Held == nil || old == nil {
+		return nil, taken, nil
+	}
+	start := own.next - 1
 	for range audits {
 		first, err := x.c.stream(ctx, x.taker)
 		if err != nil || first == nil {
@@ -112,22 +117,13 @@ func (x *crossing) taken(ctx context.Context, l *leg, old map[string]uint64, unt
 			return nil, nil, fmt.Errorf("look at stream %s: %w", x.taker, err)
 		}
 		last := second.State.LastSeq
-		have, err := tail(ctx, x.c.nc, x.taker, x.space, l.Before+1, last)
+		more, err := tail(ctx, x.c.nc, x.taker, x.space, own.next, last)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", x.c, err)
 		}
-		var own []relay.Stored
-		for _, m := range have {
-			if m.Source != x.giver {
-				own = append(own, m)
-			}
-		}
-		taken = tally(own, until)
-		if l.Held == nil || old == nil {
-			return nil, taken, nil
-		}
-		for at := max(first.State.LastSeq, 1); at <= last; at++ {
-			copies = subtract(subtract(counts, l.Held), tally(own, at))
+		own.add(more, last, x.giver)
+		for at := max(first.State.LastSeq, start, 1); at <= last; at++ {
+			copies = subtract(subtract(counts, l.Held), tally(own.have, at))
 			if equalCounts(copies, old) {
 				return copies, taken, nil
 			}

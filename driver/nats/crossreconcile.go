@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/segue-run/segue/driver/nats/relay"
 )
@@ -12,16 +15,22 @@ import (
 // what is still wrong is given up. What two in a row find is mended.
 const audits = 30
 
+// deletions are under way at once: one after the other they would take longer
+// than all the rest.
+const deletions = 16
+
 // reconcile compares everything that was heard with what both streams hold, as
 // their leaders have it now, and mends what is wrong: a message that is nowhere
 // is forwarded, a second copy taken out. Nobody reads the taker yet. It does so
-// whether the leaders have changed in the gap or not.
+// whether the leaders have changed in the gap or not; what one audit has read
+// the next one reads again only if they change meanwhile.
 func (x *crossing) reconcile(ctx context.Context, g *gathered, l *leg) error {
 	ledger := &relay.Ledger{Ownerless: l.Ownerless}
 	var last *relay.Finding
 	var failed error
+	old, have := reading{stream: x.giver, next: g.since.Last + 1}, reading{stream: x.taker, next: l.Before + 1}
 	for range audits {
-		f, to, err := x.audit(ctx, g, l)
+		f, err := x.audit(ctx, g, &old, &have)
 		if g.relay.Err() != nil {
 			return x.lost(ctx, l, g.relay.Err())
 		}
@@ -30,6 +39,8 @@ func (x *crossing) reconcile(ctx context.Context, g *gathered, l *leg) error {
 				return err
 			}
 			last = nil
+			old.forget(g.since.Last + 1)
+			have.forget(l.Before + 1)
 			if err := sleep(ctx, rarely); err != nil {
 				return err
 			}
@@ -38,10 +49,10 @@ func (x *crossing) reconcile(ctx context.Context, g *gathered, l *leg) error {
 		if f.Clean() {
 			ledger.Reordered, ledger.Repeats = f.Reordered, f.Repeats
 			ledger.Forwarded = g.relay.Forwarded()
-			return x.book(ctx, l, ledger, f.Published, to)
+			return x.book(ctx, l, ledger, f.Published, have)
 		}
 		if last != nil {
-			if err := x.mend(ctx, g, last, f, ledger); err != nil {
+			if err := x.mend(ctx, g, last, f, ledger, &have); err != nil {
 				return err
 			}
 		}
@@ -57,48 +68,88 @@ func (x *crossing) reconcile(ctx context.Context, g *gathered, l *leg) error {
 		x.c, x.taker, quoted(x.space), audits, len(last.Missing), len(last.Extra), len(last.Unheard))
 }
 
-// audit reads both streams from their leaders.
-func (x *crossing) audit(ctx context.Context, g *gathered, l *leg) (*relay.Finding, uint64, error) {
+// A reading is what was read of a stream, from its leader.
+type reading struct {
+	stream string
+	have   []relay.Stored
+	next   uint64
+	leader string
+}
+
+func (r *reading) forget(next uint64) { r.have, r.next, r.leader = nil, next, "" }
+
+// upTo reads what is new. It fails when another leader has come.
+func (x *crossing) upTo(ctx context.Context, g *gathered, r *reading, last uint64) error {
+	leader, err := x.applied(ctx, r.stream, last)
+	if err != nil {
+		return err
+	}
+	if r.leader != "" && leader != r.leader {
+		return fmt.Errorf("%s: stream %s is led from %s, and was from %s", x.c, r.stream, leader, r.leader)
+	}
+	more, err := tail(ctx, g.reader, r.stream, x.space, r.next, last)
+	if err != nil {
+		return err
+	}
+	r.add(more, last, x.giver)
+	r.leader = leader
+	return nil
+}
+
+// add takes what was read up to a sequence, without what the taker has copied.
+func (r *reading) add(more []relay.Stored, last uint64, giver string) {
+	for _, m := range more {
+		if m.Source != giver {
+			r.have = append(r.have, m)
+		}
+	}
+	r.next = max(r.next, last+1)
+}
+
+// audit reads both streams.
+func (x *crossing) audit(ctx context.Context, g *gathered, old, have *reading) (*relay.Finding, error) {
 	to, err := x.mark(ctx, g, concrete(x.space[0]), x.taker)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	end, err := x.end(ctx, g, x.giver)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	for stream, last := range map[string]uint64{x.taker: to.Last, x.giver: end} {
-		if err := x.applied(ctx, stream, last); err != nil {
-			return nil, 0, err
-		}
+	if err := x.upTo(ctx, g, old, end); err != nil {
+		return nil, err
 	}
-	old, err := tail(ctx, g.reader, x.giver, x.space, g.since.Last+1, end)
-	if err != nil {
-		return nil, 0, err
+	if err := x.upTo(ctx, g, have, to.Last); err != nil {
+		return nil, err
 	}
-	have, err := tail(ctx, g.reader, x.taker, x.space, l.Before+1, to.Last)
-	if err != nil {
-		return nil, 0, err
-	}
-	taken := slices.DeleteFunc(have, func(m relay.Stored) bool { return m.Source == x.giver })
-	return relay.Audit(g.relay.Heard(g.since.Index, to.Index), old, taken), to.Last, g.relay.Err()
+	return relay.Audit(g.relay.Heard(g.since.Index, to.Index), old.have, have.have), g.relay.Err()
 }
 
 // mend does what two audits agree on.
-func (x *crossing) mend(ctx context.Context, g *gathered, before, now *relay.Finding, ledger *relay.Ledger) error {
+func (x *crossing) mend(ctx context.Context, g *gathered, before, now *relay.Finding, ledger *relay.Ledger, have *reading) error {
 	missing := relay.Both(before.Missing, now.Missing)
 	g.relay.Repair(missing)
 	ledger.Repaired += len(missing)
+	extra := map[uint64]bool{}
 	for _, seq := range now.Extra {
-		if !slices.Contains(before.Extra, seq) {
-			continue
-		}
-		if err := x.c.deleteMessage(ctx, x.mine, x.taker, seq); err != nil {
-			return err
-		}
-		ledger.Removed++
+		extra[seq] = slices.Contains(before.Extra, seq)
 	}
-	return nil
+	var one sync.Mutex
+	mine := func() error {
+		one.Lock()
+		defer one.Unlock()
+		return x.mine()
+	}
+	var all errgroup.Group
+	all.SetLimit(deletions)
+	for seq, both := range extra {
+		if both {
+			all.Go(func() error { return x.c.deleteMessage(ctx, mine, x.taker, seq) })
+			ledger.Removed++
+		}
+	}
+	have.have = slices.DeleteFunc(have.have, func(m relay.Stored) bool { return extra[m.Seq] })
+	return all.Wait()
 }
 
 // lost goes on without the relay.

@@ -43,7 +43,8 @@ type pub struct {
 	sent   int
 	acked  map[int]bool
 	errs   []error
-	delays []time.Duration
+	delays []time.Duration // of what was published
+	since  time.Time       // from then on
 }
 
 // load is publishers of all kinds at once.
@@ -173,7 +174,9 @@ func (p *pub) failed(err error) {
 func (p *pub) answered(n int, start time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.delays = append(p.delays, time.Since(start))
+	if start.After(p.since) {
+		p.delays = append(p.delays, time.Since(start))
+	}
 	if err != nil {
 		p.errs = append(p.errs, fmt.Errorf("%s %d: %w", p.subject, n, err))
 		return

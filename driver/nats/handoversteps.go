@@ -189,8 +189,8 @@ func (h *handover) startConsumer(ctx context.Context, e driver.Effect, stream, n
 	return h.c.resume(ctx, e.Mine, stream, name)
 }
 
-// standBy has the old stream copy what the new one gets from the cut on. It
-// asserts that the new one does not copy it.
+// standBy has the old stream copy what the new one gets from the cut on, and
+// waits until it has what there is. It asserts that the new one does not copy it.
 func (h *handover) standBy(ctx context.Context, e driver.Effect, v *voyage) error {
 	x := h.back(e.Mine)
 	x.start = v.Forward.Cut + 1
@@ -208,5 +208,5 @@ func (h *handover) standBy(ctx context.Context, e driver.Effect, v *voyage) erro
 	}); err != nil {
 		return fmt.Errorf("make stream %s a standby of %s: %w", x.taker, x.giver, err)
 	}
-	return nil
+	return x.caughtUp(ctx)
 }

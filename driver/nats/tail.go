@@ -14,18 +14,29 @@ import (
 	"github.com/segue-run/segue/driver/nats/relay"
 )
 
-// flight is how many questions for a message are under way at once: one after
-// the other they would take longer than a handover's cut may.
-const flight = 512
+const (
+	// flight is how many questions for a message are under way at once while
+	// nobody owns a space: one after the other they would take longer than a
+	// handover's cut may.
+	flight = 512
+	// trickle is how many otherwise: each of more would make publishers wait
+	// behind it.
+	trickle = 128
+)
 
 // tail reads the messages of a stream from first to last, of all sequences
 // there are, from its leader: a follower may not have the newest ones. nc must
 // be with a server of the cluster; with the leader's it is fastest. Messages on
 // other subjects than space, and such as are gone, are left out.
 func tail(ctx context.Context, nc *nats.Conn, stream string, space []string, first, last uint64) ([]relay.Stored, error) {
+	return tailBy(ctx, nc, stream, space, first, last, trickle)
+}
+
+// tailBy is tail with so many questions at once.
+func tailBy(ctx context.Context, nc *nats.Conn, stream string, space []string, first, last, atOnce uint64) ([]relay.Stored, error) {
 	var out []relay.Stored
-	for from := max(first, 1); from <= last; from += flight {
-		some, err := page(ctx, nc, stream, from, min(last, from+flight-1))
+	for from := max(first, 1); from <= last; from += atOnce {
+		some, err := page(ctx, nc, stream, from, min(last, from+atOnce-1))
 		if err != nil {
 			return nil, fmt.Errorf("read messages %d to %d of stream %s: %w", first, last, stream, err)
 		}

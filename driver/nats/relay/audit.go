@@ -34,7 +34,7 @@ func Audit(heard []*Heard, old, taken []Stored) *Finding {
 	}
 	ids, known := map[string]bool{}, map[string]bool{}
 	expected := map[string][]*Heard{}
-	var order []string
+	var published []*Heard
 	for _, h := range heard {
 		k, id := h.key(), h.id()
 		known[k] = true
@@ -48,14 +48,17 @@ func Audit(heard []*Heard, old, taken []Stored) *Finding {
 			continue
 		}
 		f.Published[h.msg.Subject]++
-		if expected[k] == nil {
-			order = append(order, k)
-		}
+		published = append(published, h)
 		expected[k] = append(expected[k], h)
 	}
-	for _, k := range order {
-		f.compare(expected[k], inNew[k])
+	left := inOrder(published, inNew)
+	for k, hs := range expected {
+		for lack := len(hs) - len(inNew[k]); lack > 0; lack-- {
+			f.Missing = append(f.Missing, mostLikely(hs, f.Missing))
+		}
+		f.Extra = append(f.Extra, left[k]...)
 	}
+	slices.SortFunc(f.Missing, func(a, b *Heard) int { return a.at - b.at })
 	for k, seqs := range inNew {
 		switch {
 		case expected[k] != nil:
@@ -71,26 +74,30 @@ func Audit(heard []*Heard, old, taken []Stored) *Finding {
 	return f
 }
 
-// compare has the messages of one key and the sequences under which the new
-// stream holds them.
-func (f *Finding) compare(published []*Heard, seqs []uint64) {
-	for lack := len(published) - len(seqs); lack > 0; lack-- {
-		f.Missing = append(f.Missing, mostLikely(published, f.Missing))
+// inOrder leaves each published message one of its copies, the first that comes
+// after what its subject's message before it was left, and returns the copies too
+// many. What the relay forwarded and what came directly are two lanes: a message
+// may come directly before the relay's copy of the one before it.
+func inOrder(published []*Heard, inNew map[string][]uint64) (extra map[string][]uint64) {
+	extra = map[string][]uint64{}
+	for k, seqs := range inNew {
+		extra[k] = slices.Sorted(slices.Values(seqs))
 	}
-	surplus := len(seqs) - len(published)
-	if surplus <= 0 {
-		return
-	}
-	left := slices.Clone(seqs)
-	for i := len(published) - 1; i >= 0 && surplus > 0; i-- { // what came directly came last
-		h := published[i]
-		if at := slices.Index(left, h.ack); h.own && h.ack > 0 && !h.duplicate && at >= 0 {
-			f.Extra = append(f.Extra, h.ack)
-			left = slices.Delete(left, at, at+1)
-			surplus--
+	latest := map[string]uint64{}
+	for _, h := range published {
+		k, subject := h.key(), h.msg.Subject
+		left := extra[k]
+		if len(left) == 0 {
+			continue
 		}
+		i := slices.IndexFunc(left, func(seq uint64) bool { return seq > latest[subject] })
+		if i < 0 {
+			i = len(left) - 1
+		}
+		latest[subject] = max(latest[subject], left[i])
+		extra[k] = slices.Delete(left, i, i+1)
 	}
-	f.Extra = append(f.Extra, left[len(left)-surplus:]...)
+	return extra
 }
 
 // mostLikely is the one of equal messages that is missing, if one is: such as

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 
@@ -65,13 +66,34 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Of equal messages the relay's own latest copy goes: what came directly came
-// last, and an earlier one may be the only copy.
-func TestTheRelaysOwnSecondCopyGoes(t *testing.T) {
-	one := heard("a")
-	one[0].ack = 101
-	f := Audit(one, nil, held("a", "a"))
-	if len(f.Extra) != 1 || f.Extra[0] != 101 {
+// Of two copies the later one goes, unless the earlier one came directly while
+// the relay still had the message before it.
+func TestOfTwoCopiesTheOneThatKeepsTheOrderStays(t *testing.T) {
+	for name, tc := range map[string]struct {
+		heard []*Heard
+		taken []Stored
+		extra []uint64
+	}{
+		"twice in a row":               {heard("a"), held("a", "a"), []uint64{101}},
+		"one lane after the other":     {heard("a", "b"), held("a", "b", "a", "b"), []uint64{102, 103}},
+		"the direct one came too soon": {heard("a", "b"), held("b", "a", "b"), []uint64{100}},
+		"and so did the next one":      {heard("a", "b", "c", "d"), held("b", "c", "a", "b", "c", "d"), []uint64{100, 101}},
+		"both are too soon":            {heard("a", "b"), held("b", "b", "a"), []uint64{100}},
+		"equal ones between others":    {heard("a", "b", "a"), held("a", "b", "b", "a"), []uint64{102}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if f := Audit(tc.heard, nil, tc.taken); !slices.Equal(f.Extra, tc.extra) {
+				t.Fatalf("extra %v", f.Extra)
+			}
+		})
+	}
+}
+
+// Other subjects have an order of their own.
+func TestTheOrderIsEachSubjectsOwn(t *testing.T) {
+	h, s := heard("a", "b"), held("b", "a", "b")
+	h[0].msg.Subject, s[1].Subject = "s.y", "s.y"
+	if f := Audit(h, nil, s); !slices.Equal(f.Extra, []uint64{102}) {
 		t.Fatalf("extra %v", f.Extra)
 	}
 }
