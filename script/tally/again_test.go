@@ -23,8 +23,12 @@ func TestAFewTestsThatFailAreAskedAgain(t *testing.T) {
 		"it fails again":       {one, Counts{Passed: 1, Failed: 1}, "p ^(A)$", Counts{Failed: 2}},
 		"nothing is run again": {one, Counts{}, "p ^(A)$", Counts{Failed: 2}},
 		"nothing failed":       {`{"Action":"pass","Package":"p","Test":"A"}`, Counts{Passed: 1}, "", Counts{Passed: 1}},
-		"a data race": {`{"Action":"output","Package":"p","Test":"A","Output":"WARNING: DATA RACE\n"}` + "\n" + one,
-			Counts{Passed: 1}, "", Counts{Failed: 2}},
+		"a data race": {
+			`{"Action":"output","Package":"p","Test":"A","Output":"WARNING: DATA RACE\n"}` + "\n" + one,
+			Counts{Passed: 1},
+			"",
+			Counts{Failed: 2},
+		},
 		"a panic": {`{"Action":"output","Package":"p","Test":"A","Output":"panic: no\n"}` + "\n" + one, Counts{Passed: 1}, "", Counts{Failed: 2}},
 		"a package that fails beside it": {one + `
 			{"Action":"start","Package":"q"}

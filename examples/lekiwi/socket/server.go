@@ -68,7 +68,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		hello.Mode = s.Mode()
 	}
 	c.say(hello)
-	go c.write(ctx)
+	go c.write(ctx) //nolint:gosec // the server ends writing by closing the connection
 	c.read(ctx)
 	cancel()
 	<-c.written
