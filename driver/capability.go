@@ -101,6 +101,7 @@ var abilities = []struct {
 	{"rows", reflect.TypeFor[RowStore]()},
 	{"numbers", reflect.TypeFor[Numbers]()},
 	{"sides", reflect.TypeFor[Edge]()},
+	{"logs", reflect.TypeFor[LogKeeper]()},
 	{"dumps", reflect.TypeFor[Dumper]()},
 	{"restores", reflect.TypeFor[Restorer]()},
 	{"records", reflect.TypeFor[RecordReader]()},

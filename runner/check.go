@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/runbook"
 )
@@ -79,3 +80,22 @@ func (l *loop) known(ctx context.Context, name string, health bool, within time.
 // checkWithin is how long one check may take when it is asked once, and says
 // nothing else.
 const checkWithin = 10 * time.Second
+
+// With opens the connections of a runbook that are of use, and closes them when
+// do has returned.
+func (r *Runner) With(ctx context.Context, rb *runbook.Runbook, use func(runbook.Conn) bool, do func([]driver.Conn) error) error {
+	w := newWorld(r, rb)
+	defer w.close()
+	var conns []driver.Conn
+	for _, c := range rb.Connections {
+		if !use(c) {
+			continue
+		}
+		conn, err := w.conn(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		conns = append(conns, conn)
+	}
+	return do(conns)
+}

@@ -49,7 +49,7 @@ type Conn struct {
 func connection() driver.Part {
 	return driver.Connects(driver.About{
 		Name: kind, Doc: "A process-compose that keeps services, by its REST API.",
-	}, func(_ context.Context, p connParams) (driver.Conn, error) { return open(p) })
+	}, func(_ context.Context, p connParams) (*Conn, error) { return open(p) })
 }
 
 // open prepares a client and does not connect.
