@@ -69,8 +69,17 @@ func (s *stalls) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 func TestAStallIsFoundThatAClosedLoopDoesNotSee(t *testing.T) {
 	t.Parallel()
 	const stall, below = 300 * time.Millisecond, 50 * time.Millisecond
-	on, url := under(t, &stalls{after: 300 * time.Millisecond, lasts: stall})
-	r, result := read(t, on, params{Target: url, Paths: []string{"/"}, RPS: 500, Duration: time.Second, P95: below})
+	var on *Targets
+	var url string
+	var r evidence.Reading
+	var result Result
+	for range 10 { // a machine that is itself late says so, and cannot tell
+		on, url = under(t, &stalls{after: 300 * time.Millisecond, lasts: stall})
+		r, result = read(t, on, params{Target: url, Paths: []string{"/"}, RPS: 500, Duration: time.Second, P95: below})
+		if !strings.Contains(r.Detail, "this machine itself was late") {
+			break
+		}
+	}
 	if r.Verdict != evidence.Fail || !strings.Contains(r.Detail, "p95 is") {
 		t.Errorf("the stall was not found: %s %s: %s", r.Verdict, r.Value, r.Detail)
 	}
