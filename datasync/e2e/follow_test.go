@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -238,7 +237,7 @@ func TestASourceWhoseLogTellsNothingIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "does not tell rows apart") {
 		t.Errorf("Apply: %v", err)
 	}
-	if n := postgrestest.Value(t, a, fmt.Sprint("select count(*) from pg_replication_slots where database = current_database()")); n != "0" {
+	if n := postgrestest.Value(t, a, "select count(*) from pg_replication_slots where database = current_database()"); n != "0" {
 		t.Errorf("%s slots were made", n)
 	}
 }

@@ -53,11 +53,11 @@ func (k kind) convert(v any) (any, error) {
 	}
 	switch k.name {
 	case "text":
-		switch v.(type) {
+		switch v := v.(type) {
 		case string, json.Number, int64, uint64, float64, bool:
 			return plainText(v), nil
 		case time.Time:
-			return v.(time.Time).UTC().Format(time.RFC3339Nano), nil //nolint:forcetypeassert // it is one
+			return v.UTC().Format(time.RFC3339Nano), nil
 		}
 	case "int":
 		if n, err := strconv.ParseInt(strings.TrimSpace(plainText(v)), 10, 64); err == nil {

@@ -66,10 +66,6 @@ func (s *source) ID() string { return s.api.id(s.p.Path) }
 // Close implements driver.RecordSource.
 func (s *source) Close() error { return nil }
 
-// paged reports whether a position is worth something: the list that is one
-// answer may be another one next time.
-func (s *source) paged() bool { return s.p.Next != "" || s.p.Offset != "" }
-
 // Read implements driver.RecordSource.
 func (s *source) Read(ctx context.Context, after driver.Position, size int, take func(driver.Page) error) error {
 	if size <= 0 {
