@@ -61,7 +61,7 @@ func TestAdviceAfterTheMigration(t *testing.T) {
 		check := &indexes{db, indexParams{Rows: 10_000, Scans: 50, Size: 8 << 10}}
 		comes(t, check, evidence.Fail, "public.by_zone_too on public.robots is there twice (as by_zone)", "public.by_id on public.robots is there twice (as robots_pkey)")
 		postgrestest.Exec(t, url, "set max_parallel_workers_per_gather = 0;"+strings.Repeat("select count(*) from robots where status = 'offline';", 60))
-		comes(t, check, evidence.Fail, "public.robots lacks an index (", " rows each, ", "statements filter by status)", "public.by_zone on public.robots is unused")
+		comes(t, check, evidence.Fail, "public.robots lacks an index (", "rows each, 0 by index; statements filter by status)", "public.by_zone on public.robots is unused")
 		// What is put right is told of no more.
 		postgrestest.Exec(t, url, `drop index by_zone, by_zone_too, by_id; select pg_stat_reset(); create index by_status on robots (status);
 			set enable_seqscan = off;`+strings.Repeat("select count(*) from robots where status = 'offline';", 60))
@@ -69,7 +69,11 @@ func TestAdviceAfterTheMigration(t *testing.T) {
 	})
 	t.Run("cache", func(t *testing.T) {
 		check := &cacheUse{db, cacheParams{Above: 90, Blocks: 1000}}
-		postgrestest.Exec(t, url, "create table large as select i, repeat('y', 800) as text from generate_series(1, 40000) i; select pg_stat_reset()")
+		postgrestest.Exec(t, url, "create table large as select i, repeat('y', 800) as text from generate_series(1, 40000) i")
+		// Sessions that have ended may tell their counts a moment later.
+		for deadline := time.Now().Add(30 * time.Second); check.Read(t.Context()).Verdict != evidence.Unknown && time.Now().Before(deadline); {
+			postgrestest.Exec(t, url, "select pg_stat_reset()")
+		}
 		comes(t, check, evidence.Unknown, "blocks were asked for so far, of 1000 that it takes to tell")
 		postgrestest.Exec(t, url, "set max_parallel_workers_per_gather = 0;"+strings.Repeat("select count(*) from large;", 3)) // twice as much as there is room for
 		comes(t, check, evidence.Fail, "blocks were not in shared buffers")
