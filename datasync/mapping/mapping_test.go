@@ -88,7 +88,7 @@ func TestADeclarationThatIsWrongIsRefused(t *testing.T) {
 		"as cannot be integer":        fields{"from": "x", "as": "integer"},
 		"there is no Europe/Atlantis": fields{"from": "x", "as": "time", "zone": "Europe/Atlantis"},
 		"zone and unit are of times":  fields{"from": "x", "zone": "UTC"},
-		"nothing is called recorde":    fields{"expr": "recorde.x"},
+		"nothing is called recorde":   fields{"expr": "recorde.x"},
 		"values: a: is \"b\", which":  fields{"from": "x", "as": "int", "values": fields{"a": "b"}},
 		"default: is \"b\", which is": fields{"from": "x", "as": "int", "default": "b"},
 		"alternative 2: ":             []any{"x", fields{}},
