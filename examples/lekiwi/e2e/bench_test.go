@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +181,8 @@ func (b *bench) requests() {
 // fanout has ten thousand watch everything while now and then a robot changes:
 // each of them is told of each change, before the next one.
 func (b *bench) fanout() {
+	// The watchers' own garbage is no part of what is measured.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	stats := b.load("fanout", "new", fleet.Config{
 		URL: b.sys.Env.DiscoveryURLs[0], WatchURL: b.watchURL(), Watchers: watchers, Topic: api.TopicRobots,
 		Heartbeats: 2, WebSocketShare: 0.1, Duration: 30 * time.Second,

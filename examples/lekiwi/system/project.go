@@ -143,7 +143,9 @@ func addServices(to map[string]process, l sandbox.Dir, p ports, env Env, opt Opt
 	for i, port := range p.state {
 		add(State, i, "STATE_ADDR="+loopback(port), database, redis, "LEGACY_URL="+env.LegacyURL)
 	}
-	add(Monitor, 0, "MONITOR_ADDR="+loopback(p.monitor), "MONITOR_WS_ADDR="+loopback(p.monitorWS), states)
+	// A garbage collection in the middle of telling ten thousand watchers takes a
+	// core from it; memory is there.
+	add(Monitor, 0, "MONITOR_ADDR="+loopback(p.monitor), "MONITOR_WS_ADDR="+loopback(p.monitorWS), states, "GOGC=400")
 	add(Teleoperation, 0, "TELEOPERATION_ADDR="+loopback(p.teleoperation), database, states)
 	add(Tracker, 0, "TRACKER_ADDR="+loopback(p.tracker), database, redis, "EDGE_LOG="+env.EdgeLog)
 	if executable(l.Bin(binSegue)) {
