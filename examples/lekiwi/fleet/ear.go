@@ -73,7 +73,7 @@ type told struct {
 // reader reads what many watchers are told. All of them are told the same, so
 // it reads each message once.
 type reader struct {
-	mu    sync.Mutex
+	mu    sync.RWMutex
 	known map[string]told
 }
 
@@ -81,19 +81,22 @@ type reader struct {
 const mostKnown = 1000
 
 func (r *reader) read(raw []byte) (told, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if t, ok := r.known[string(raw)]; ok {
+	r.mu.RLock()
+	t, ok := r.known[string(raw)]
+	r.mu.RUnlock()
+	if ok {
 		return t, nil
 	}
 	var n news
 	if err := json.Unmarshal(raw, &n); err != nil {
 		return told{}, fmt.Errorf("read from the WebSocket: %w", err)
 	}
-	t := told{kind: n.Type, error: n.Error}
+	t = told{kind: n.Type, error: n.Error}
 	if beat, ok := BeatOf(n.Change.Robot.Metadata); ok && n.Change.Kind == robot.Heartbeat {
 		t.due = beat.Due
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.known == nil || len(r.known) >= mostKnown {
 		r.known = map[string]told{}
 	}

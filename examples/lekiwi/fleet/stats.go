@@ -124,11 +124,11 @@ type stats struct {
 	kinds    map[string]*span
 	requests *span
 	fanout   Fanout
-	spread   *hdrhistogram.Histogram
+	watchers []*watcher
 }
 
 func newStats(start time.Time, watchers int) *stats {
-	return &stats{start: start, kinds: map[string]*span{}, requests: newSpan(), fanout: Fanout{Watchers: watchers}, spread: hdrhistogram.New(1, maxLatency, 3)}
+	return &stats{start: start, kinds: map[string]*span{}, requests: newSpan(), fanout: Fanout{Watchers: watchers}}
 }
 
 func (s *stats) add(r Sent) {
@@ -153,15 +153,46 @@ func (s *stats) watched(count func(f *Fanout)) {
 	count(&s.fanout)
 }
 
-// changed counts one change that arrived, and if it is known how long it took.
-func (s *stats) changed(took time.Duration, known bool) {
+// watcher is where one watcher counts.
+func (s *stats) watcher() *watcher {
+	w := &watcher{}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fanout.Changes++
+	s.watchers = append(s.watchers, w)
+	return w
+}
+
+// watcher counts for itself: ten thousand would wait for one lock just when all
+// of them are told of the same, and be what is measured.
+type watcher struct {
+	mu      sync.Mutex
+	changes int
+	took    []int64 // nanoseconds, of the changes by heartbeats of this load
+}
+
+// changed counts one change that arrived, and if it is known how long it took.
+func (w *watcher) changed(took time.Duration, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changes++
 	if known {
-		s.fanout.Measured++
-		record(s.spread, int64(took))
+		w.took = append(w.took, int64(took))
 	}
+}
+
+// sum adds up what the watchers have counted.
+func sum(watchers []*watcher, f *Fanout) {
+	spread := hdrhistogram.New(1, maxLatency, 3)
+	for _, w := range watchers {
+		w.mu.Lock()
+		f.Changes += w.changes
+		f.Measured += len(w.took)
+		for _, ns := range w.took {
+			record(spread, ns)
+		}
+		w.mu.Unlock()
+	}
+	f.P50, f.P99, f.P999, f.Max = quantiles(spread)
 }
 
 func (s *stats) read(now time.Time) Stats {
@@ -171,7 +202,6 @@ func (s *stats) read(now time.Time) Stats {
 	for name, kind := range s.kinds {
 		out.Kinds[name] = kind.read()
 	}
-	f := &out.Fanout
-	f.P50, f.P99, f.P999, f.Max = quantiles(s.spread)
+	sum(s.watchers, &out.Fanout)
 	return out
 }

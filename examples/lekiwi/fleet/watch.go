@@ -98,8 +98,9 @@ func (f *fleet) subscribe(ctx context.Context, topic string) (_ *websocket.Conn,
 
 // lookOn watches, and connects again when it must.
 func (f *fleet) lookOn(ctx context.Context, conn *websocket.Conn, topic string) {
+	counts := f.stats.watcher()
 	for {
-		f.hear(ctx, conn)
+		f.hear(ctx, conn, counts)
 		if ctx.Err() != nil {
 			return
 		}
@@ -118,7 +119,7 @@ func (f *fleet) lookOn(ctx context.Context, conn *websocket.Conn, topic string) 
 }
 
 // hear takes what comes until the connection ends.
-func (f *fleet) hear(ctx context.Context, conn *websocket.Conn) {
+func (f *fleet) hear(ctx context.Context, conn *websocket.Conn, counts *watcher) {
 	ear := newEar(ctx, conn)
 	defer ear.close()
 	for {
@@ -137,7 +138,7 @@ func (f *fleet) hear(ctx context.Context, conn *websocket.Conn) {
 				return
 			}
 		case api.TypeState:
-			f.stats.changed(time.Duration(arrived-t.due), t.due != 0)
+			counts.changed(time.Duration(arrived-t.due), t.due != 0)
 		}
 	}
 }
