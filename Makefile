@@ -106,6 +106,14 @@ bench-rollback: setup ## how soon a rollback follows the first errors of the new
 	SEGUE_ROLLBACK_BENCH=$(CURDIR)/dist/rollback.json $(GO) test ./acceptance/lekiwi -run '^TestBenchRollback$$' -count 1 -timeout 20m -v
 	@$(GO) run ./script/lastline rollback dist/rollback.json seconds_to_zero=%.2f actuation_ms=%.0f client_errors_after_detection=%.0f
 
+.PHONY: bench-data
+bench-data: setup ## copies of 5 M rows beside psql's, their comparison beside an md5 of both, robots over HTTP beside a bare loop: about 8 minutes, SEGUE_DATA_ROWS=200000 tries it
+	mkdir -p dist
+	rm -f dist/data.json
+	SEGUE_DATA_BENCH=$(CURDIR)/dist/data.json $(GO) test ./datasync/e2e -run '^TestBenchData$$' -count 1 -timeout 30m -v
+	SEGUE_DATA_BENCH=$(CURDIR)/dist/data.json $(GO) test ./integrity/e2e -run '^TestBenchEqual$$' -count 1 -timeout 30m -v
+	@$(GO) run ./script/lastline data dist/data.json copy_ratio=%.2f verify_ratio=%.2f diff_found=%.0f/100 http_ratio=%.2f peak_mib=%.0f
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist
