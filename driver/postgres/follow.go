@@ -92,7 +92,8 @@ func (f *following) follow(ctx context.Context) (err error) {
 		defer cancel()
 		_ = f.conn.Close(bye)
 	}()
-	f.decoder, f.pending, f.within, f.next = decoder{relations: map[uint32]relation{}}, nil, false, f.kept
+	f.decoder, f.within, f.next = decoder{relations: map[uint32]relation{}}, false, f.kept
+	f.pending, f.partial = nil, nil
 	f.conn.Frontend().Send(&pgproto3.Query{String: fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
 		quote(f.name), lsnText(f.kept), literal(quote(f.name)))})
 	if err := f.conn.Frontend().Flush(); err != nil {

@@ -66,7 +66,14 @@ func Start(t testing.TB, processes ...Process) *Orchestrator {
 		_ = o.cmd.Wait()
 		close(o.gone)
 	}()
-	t.Cleanup(o.stop)
+	t.Cleanup(func() {
+		select {
+		case <-o.gone:
+			t.Errorf("process-compose ended before its test: %s", o.out.String())
+		default:
+			o.stop()
+		}
+	})
 	Await(t, "process-compose and its processes", func() error { return o.up() })
 	for _, s := range o.list() {
 		o.originals[s.Name] = o.Definition(t, s.Name)
