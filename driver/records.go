@@ -44,6 +44,9 @@ type Burdened interface {
 type Burden struct {
 	LockWaits  int           // sessions that wait for a lock
 	ReplicaLag time.Duration // of the replica that is furthest behind
+	// Hidden says why the lag cannot be seen, and what would show it; nil where it
+	// can.
+	Hidden error
 }
 
 // A BulkSource can hand over its records as a stream that a BulkSink of the same
