@@ -27,9 +27,10 @@ type recordsRead struct {
 const recordsPage = 500
 
 type bucketSource struct {
-	c  *Conn
-	kv jetstream.KeyValue
-	p  recordsRead
+	c    *Conn
+	kv   jetstream.KeyValue
+	p    recordsRead
+	sink *bucketSink // whose keys they are; nil: any
 }
 
 // Source implements driver.RecordReader.
@@ -45,7 +46,17 @@ func (c *Conn) Source(ctx context.Context, place driver.Place) (driver.RecordSou
 	if p.Keys == "" {
 		p.Keys = ">"
 	}
-	return &bucketSource{c, kv, p}, nil
+	return &bucketSource{c: c, kv: kv, p: p}, nil
+}
+
+// Kept implements driver.RecordKeeper.
+func (c *Conn) Kept(ctx context.Context, place driver.Place) (driver.RecordSource, error) {
+	to, err := c.Sink(ctx, place, driver.Shape{})
+	if err != nil {
+		return nil, err
+	}
+	s := to.(*bucketSink) //nolint:forcetypeassert // of our own
+	return &bucketSource{c: c, kv: s.kv, p: recordsRead{Bucket: s.p.Bucket, Keys: s.keys()}, sink: s}, nil
 }
 
 func (c *Conn) bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
@@ -116,10 +127,19 @@ func (s *bucketSource) Read(ctx context.Context, _ driver.Position, size int, ta
 }
 
 func (s *bucketSource) add(page *driver.Page, entry jetstream.KeyValueEntry) {
+	if s.sink != nil && !s.sink.mayWrite(entry.Key()) {
+		return // of somebody else
+	}
 	r, err := recordOf(entry.Value())
 	if err != nil {
 		page.Bad = append(page.Bad, driver.BadRecord{Record: map[string]any{"key": entry.Key()}, Reason: err.Error()})
 		return
+	}
+	if s.sink != nil {
+		if key, _ := s.sink.key(r); key != entry.Key() {
+			page.Bad = append(page.Bad, driver.BadRecord{Record: r, Reason: "it is under the key " + entry.Key() + ", and would be written to " + key})
+			return
+		}
 	}
 	if s.p.Name != "" {
 		r[s.p.Name] = entry.Key()
@@ -195,15 +215,31 @@ func (s *bucketSink) key(r driver.Record) (string, bool) {
 	return key, keyForm.MatchString(key) && !strings.HasPrefix(key, ".") && !strings.HasSuffix(key, ".")
 }
 
+// mayWrite reports whether a key looks like those of records.
+func (s *bucketSink) mayWrite(key string) bool {
+	parts := inBraces.Split(s.p.Key, -1)
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	ok, err := regexp.MatchString("^"+strings.Join(parts, ".+")+"$", key)
+	return err == nil && ok
+}
+
+// keys are a subject that takes in every key that a record may have: a field may
+// be a part of a token, or hold dots.
+func (s *bucketSink) keys() string {
+	fixed, _, _ := strings.Cut(s.p.Key, "{")
+	dot := strings.LastIndexByte(fixed, '.')
+	return fixed[:dot+1] + ">"
+}
+
 // Write implements driver.RecordSink: what is there is looked at, and taken the
 // place of if it is older, at the revision that was looked at.
 func (s *bucketSink) Write(ctx context.Context, mine func() error, batch driver.Batch) (driver.Written, error) {
 	out := driver.Written{Refused: map[int]driver.BadRecord{}}
 	for i, r := range batch.Records {
-		r = maps.Clone(r)
-		maps.DeleteFunc(r, func(_ string, v any) bool { return v == nil })
 		key, ok := s.key(r)
-		raw, err := json.Marshal(r)
+		_, err := json.Marshal(r)
 		switch {
 		case !ok:
 			out.Refused[i] = driver.BadRecord{Record: r, Field: "key", Reason: fmt.Sprintf("%q can be no key: it may have letters, digits and -/_=.", key)}
@@ -212,7 +248,7 @@ func (s *bucketSink) Write(ctx context.Context, mine func() error, batch driver.
 			out.Refused[i] = driver.BadRecord{Record: r, Reason: err.Error()}
 			continue
 		}
-		changed, err := s.put(ctx, mine, key, raw, r)
+		changed, err := s.put(ctx, mine, key, r)
 		if err != nil {
 			return out, fmt.Errorf("%s: write %s to bucket %s: %w", s.c, key, s.p.Bucket, err)
 		}
@@ -223,22 +259,31 @@ func (s *bucketSink) Write(ctx context.Context, mine func() error, batch driver.
 	return out, nil
 }
 
-func (s *bucketSink) put(ctx context.Context, mine func() error, key string, raw []byte, r driver.Record) (changed bool, err error) {
+func (s *bucketSink) put(ctx context.Context, mine func() error, key string, r driver.Record) (changed bool, err error) {
 	for {
 		entry, err := s.kv.Get(ctx, key)
 		there := err == nil
 		if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 			return false, err
 		}
+		whole := driver.Record{}
 		if there {
 			is, err := recordOf(entry.Value())
 			if err != nil {
 				return false, fmt.Errorf("it is somebody else's: %w", err)
 			}
-			v := s.shape.Version
-			if string(entry.Value()) == string(raw) || v != "" && !driver.Newer(r[v], is[v]) {
+			if v := s.shape.Version; v != "" && !driver.Newer(r[v], is[v]) {
 				return false, nil
 			}
+			if s.shape.Partial {
+				maps.Copy(whole, is)
+			}
+		}
+		maps.Copy(whole, r)
+		maps.DeleteFunc(whole, func(_ string, v any) bool { return v == nil })
+		raw, err := json.Marshal(whole)
+		if err != nil || there && string(entry.Value()) == string(raw) {
+			return false, err
 		}
 		if err := mine(); err != nil {
 			return false, err

@@ -62,6 +62,11 @@ func (db *DB) Source(ctx context.Context, place driver.Place) (driver.RecordSour
 	return s, nil
 }
 
+// Kept implements driver.RecordKeeper.
+func (db *DB) Kept(ctx context.Context, place driver.Place) (driver.RecordSource, error) {
+	return db.Source(ctx, place) // both name a table
+}
+
 func orNothing(columns []string) string {
 	if len(columns) == 0 {
 		return "its primary key, which it has not"
