@@ -48,7 +48,7 @@ func agitate(ctx context.Context, t *testing.T, url string) (wait func()) {
 // found, and only that.
 func TestSidesOfASyncAreComparedWhileOthersWrite(t *testing.T) {
 	t.Parallel()
-	rounds, plants := 2, []string{"all"}
+	rounds, plants := 1, []string{"all"}
 	if soak.On() {
 		rounds, plants = 20, []string{"changed", "missing", "extra", "all"}
 	}
@@ -132,8 +132,13 @@ phases:
 		if n := report.Different + report.Missing + report.Extra + report.Doubled; r.Verdict != evidence.Fail || !slices.Equal(got, want) || n != int64(len(want)) {
 			t.Errorf("%s: %v %s: %s; want %q and nothing else", plant, r.Verdict, r.Value, r.Detail, want)
 		}
+		if !soak.On() {
+			break
+		}
 		postgrestest.Exec(t, b, "update things set n = 1001 where id = 1001; insert into things values (1002, 1002, null, 0) on conflict do nothing; delete from things where id = 3000")
 	}
-	clean()
+	if soak.On() {
+		clean()
+	}
 	t.Logf("%d records were on their way in %d rounds", settled, rounds)
 }

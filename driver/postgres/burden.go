@@ -49,7 +49,7 @@ func (s *rowSource) Burden(ctx context.Context) (b driver.Burden, err error) {
 // server's own replay_lag is what was measured last, which says nothing of one
 // that stands still.
 type late struct {
-	end  uint64 // of the log, at some time
+	end  uint64 // of the log, at some time; 0 for none that is not reached
 	when time.Time
 }
 
@@ -62,11 +62,13 @@ func (l *late) look(end, replayed string, now time.Time) (time.Duration, error) 
 	if err != nil {
 		return 0, err
 	}
-	if at >= l.end {
+	switch {
+	case at >= ends:
+		l.end = 0
+	case at >= l.end:
 		l.end, l.when = ends, now
+	default:
+		return now.Sub(l.when), nil
 	}
-	if at >= l.end {
-		return 0, nil
-	}
-	return now.Sub(l.when), nil
+	return 0, nil
 }
