@@ -23,6 +23,7 @@ type pace struct {
 	p      params
 	source driver.RecordSource
 	pause  time.Duration
+	slow   string // why it pauses that long
 	asked  time.Time
 
 	mu     sync.Mutex // who writes tells what who reads does
@@ -76,16 +77,15 @@ func (p *pace) tooMuch(b driver.Burden) string {
 
 // keep pauses if need be. took is how long the source took for the last page.
 func (p *pace) keep(ctx context.Context, took time.Duration, tell func()) error {
-	why := p.told().Because
 	if p.p.SlowAbove > 0 && took > p.p.SlowAbove {
 		p.pause = min(max(2*p.pause, pauseFirst), pauseMost)
-		why = fmt.Sprintf("the source took %s for a page, and slow-above is %s", took.Round(time.Millisecond), p.p.SlowAbove)
+		p.slow = fmt.Sprintf("the source took %s for a page, and slow-above is %s", took.Round(time.Millisecond), p.p.SlowAbove)
 	} else if p.pause /= 2; p.pause < pauseFirst {
 		p.pause = 0
 	}
 	if p.pause == 0 {
 		p.say("")
-	} else if err := p.rest(ctx, p.pause, why, tell); err != nil {
+	} else if err := p.rest(ctx, p.pause, p.slow, tell); err != nil {
 		return err
 	}
 	return p.hold(ctx, tell)
