@@ -21,7 +21,7 @@ import (
 	"github.com/segue-run/segue/internal/soak"
 )
 
-// agitate changes fifty things all the time, until ctx ends.
+// agitate changes a hundred things all the time, until ctx ends.
 func agitate(ctx context.Context, t *testing.T, url string) (wait func()) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -33,7 +33,7 @@ func agitate(ctx context.Context, t *testing.T, url string) (wait func()) {
 		all.Go(func() {
 			defer conn.Close(context.Background()) //nolint:errcheck // of a test
 			for pace := time.NewTicker(4 * time.Millisecond); ctx.Err() == nil; <-pace.C {
-				if _, err := conn.Exec(ctx, "update things set n = n + 1, v = v + 1 where id = $1", 1+rand.IntN(50)); err != nil && ctx.Err() == nil {
+				if _, err := conn.Exec(ctx, "update things set n = n + 1, v = v + 1 where id = $1", 1+rand.IntN(100)); err != nil && ctx.Err() == nil {
 					t.Errorf("write: %v", err)
 					return
 				}
