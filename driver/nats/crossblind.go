@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/segue-run/segue/driver/nats/relay"
 )
 
@@ -63,7 +61,7 @@ func (x *crossing) reconcileBlind(ctx context.Context, l *leg) error {
 			published[m.Subject]++
 		}
 	}
-	l.Ledger.Doubtful = relay.Equal(taken) + x.late(l, have)
+	l.Ledger.Doubtful = x.doubtful(l, have)
 	return x.book(ctx, l, l.Ledger, published, reading{have: taken, next: last + 1})
 }
 
@@ -77,24 +75,19 @@ func (x *crossing) locate(ctx context.Context, l *leg) error {
 	if l.Ledger == nil {
 		l.Ledger = &relay.Ledger{Blind: died}
 	}
-	l.Ledger.Doubtful = x.late(l, have)
-	l.Ledger.Doubtful += relay.Equal(slices.DeleteFunc(have, func(m relay.Stored) bool { return m.Source == x.giver }))
+	l.Ledger.Doubtful = x.doubtful(l, have)
 	return nil
 }
 
 // died is what a ledger says when nobody knows any more what was heard.
 const died = "the process that had cut the subjects off died before it could compare what it had heard: what nobody waited for may be missing, what has no Nats-Msg-Id may be there twice"
 
-// late counts copies that came after the first message that is the taker's own:
-// the giver copies them back. It drops those whose Nats-Msg-Id it knows.
-func (x *crossing) late(l *leg, have []relay.Stored) int {
-	n := 0
-	for _, m := range have {
-		if m.Source == x.giver && m.Seq > l.Cut && m.Header.Get(nats.MsgIdHdr) == "" {
-			n++
-		}
-	}
-	return n
+// doubtful counts what may be a second copy, and what will be one: what was
+// copied late.
+func (x *crossing) doubtful(l *leg, have []relay.Stored) int {
+	var r reading
+	r.add(have, 0, x.giver)
+	return r.late(l.Cut) + relay.Equal(r.have)
 }
 
 // find is locate, and what the taker has since the cut, up to its last.

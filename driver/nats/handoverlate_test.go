@@ -4,8 +4,11 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/nats/natstest"
+	"github.com/segue-run/segue/driver/nats/relay"
 	"github.com/segue-run/segue/internal/soak"
 )
 
@@ -73,5 +76,32 @@ func TestWhatIsCopiedLateIsNowhereTwice(t *testing.T) {
 				t.Errorf("%+v, ledger %s", got, compact(forward.Condensed(1)))
 			}
 		})
+	}
+}
+
+// Copies that came late all the same will be copied back: the ledger calls them
+// doubtful, unless they have an id by which they are known there.
+func TestLateCopiesAreDoubtful(t *testing.T) {
+	x := &crossing{giver: "OLD", taker: "NEW"}
+	copied := func(seq uint64, id string) relay.Stored {
+		m := relay.Stored{Subject: "s", Seq: seq, Source: "OLD", SourceSeq: seq, Header: nats.Header{}}
+		if id != "" {
+			m.Header.Set(nats.MsgIdHdr, id)
+		}
+		return m
+	}
+	own := relay.Stored{Subject: "s", Seq: 3, Data: []byte("own")}
+	for want, have := range [][]relay.Stored{
+		{copied(1, ""), copied(2, ""), own, copied(4, "known")},
+		{copied(1, ""), own, copied(4, "")},
+		{own, copied(4, ""), copied(5, ""), copied(6, "known")},
+	} {
+		l := &leg{Cut: own.Seq - 1}
+		if want == 2 {
+			l.Cut = 0 // nothing came before it
+		}
+		if got := x.doubtful(l, have); got != want {
+			t.Errorf("%d are doubtful, not %d", got, want)
+		}
 	}
 }
