@@ -30,6 +30,9 @@ func (x *crossing) recover(ctx context.Context, l *leg) error {
 		return err
 	}
 	l.At = atCopied
+	if l.Interrupted == "" {
+		l.Interrupted = "the process died when it was about to cut the subjects off, or had" + unwaited
+	}
 	strays, err := x.strays(ctx, l)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ func clone(cfg config) config { return maps.Clone(cfg) }
 // is said in the ledger. With *givenBack nothing was handed over.
 func (x *crossing) gap(ctx context.Context, g *gathered, l *leg) error {
 	if err := g.relay.Err(); err != nil {
+		l.At = atCopied
 		return &givenBack{fmt.Errorf("%s: nothing was cut: %w", x.c, err)}
 	}
 	if err := x.mine(); err != nil {
@@ -56,12 +57,16 @@ func (x *crossing) gap(ctx context.Context, g *gathered, l *leg) error {
 		return errors.Join(err, rescue)
 	}
 	if owner == x.giver {
+		l.Interrupted = fmt.Sprintf("nobody owned the subjects for %.1f ms (%v)%s", ms(time.Since(began)), err, unwaited)
 		return &givenBack{err}
 	}
 	l.Ownerless = ms(time.Since(began))
 	l.Ledger = &relay.Ledger{Blind: err.Error(), Ownerless: l.Ownerless}
 	return nil
 }
+
+// unwaited ends what a ledger says of a gap in which nothing was carried.
+const unwaited = "; the old owner has them again: what nobody waited for may be lost, who waited was not answered"
 
 // givenBack: the giver owns the space, as it did before the cut.
 type givenBack struct{ err error }

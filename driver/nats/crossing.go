@@ -76,8 +76,10 @@ type leg struct {
 	End uint64 `json:"end,omitempty"`
 	// Strays is where messages lie in the taker that were carried to it before it
 	// could not be attached: the giver lacks them.
-	Strays *stretch        `json:"strays,omitempty"`
-	Window json.RawMessage `json:"window,omitempty"` // the taker's duplicate window, as it was
+	Strays *stretch `json:"strays,omitempty"`
+	// Interrupted is what the ledger says of a gap that ended with the giver.
+	Interrupted string          `json:"interrupted,omitempty"`
+	Window      json.RawMessage `json:"window,omitempty"` // the taker's duplicate window, as it was
 	// Ownerless is for how long nobody owned the space, in milliseconds.
 	Ownerless float64       `json:"ownerless_ms,omitempty"`
 	Ledger    *relay.Ledger `json:"ledger,omitempty"`
@@ -253,6 +255,8 @@ func (x *crossing) adopt(ctx context.Context, l *leg) error {
 		if err != nil || len(carried) > 0 || l.past(atAttached) {
 			to = x.taker
 			x.linger(ctx)
+		} else {
+			l.Interrupted = "the process that had cut the subjects off died before it had carried anything" + unwaited
 		}
 	}
 	if err := x.own(ctx, to); err != nil {

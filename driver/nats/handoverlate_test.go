@@ -72,7 +72,7 @@ func TestWhatIsCopiedLateIsNowhereTwice(t *testing.T) {
 			l.stop()
 			got := l.check(p.c, p.from)
 			t.Logf("%+v, ledger %s", got, compact(forward.Condensed(1)))
-			if got.LostAcked+got.Doubled+forward.Doubtful > 0 || forward.Blind != "" {
+			if got.LostAcked+got.Doubled+forward.Doubtful > 0 || forward.Blind != "" || forward.Interrupted == "" {
 				t.Errorf("%+v, ledger %s", got, compact(forward.Condensed(1)))
 			}
 		})
