@@ -226,7 +226,9 @@ func (s *rowSink) merge() string {
 	}
 	sql := fmt.Sprintf("insert into %s as t (%s) select %s from %s on conflict (%s)", s.table.name,
 		list(s.columns, ""), list(s.columns, ""), stage, strings.Join(idents(s.shape.Key), ", "))
-	if len(set) == 0 {
+	// A version that is part of the key is that of what is there: nothing is newer.
+	// So who writes to a table that is only appended to needs no right to update.
+	if len(set) == 0 || slices.Contains(s.shape.Key, s.shape.Version) {
 		return sql + " do nothing"
 	}
 	newer := fmt.Sprintf("(t.%s) is distinct from (excluded.%s)", strings.Join(differ, ", t."), strings.Join(differ, ", excluded."))
