@@ -34,7 +34,7 @@ func newFollow(ctx context.Context, f *flow, most int64) (*follow, error) {
 		return nil, &driver.Refusal{System: source.ID(), Reason: "it does not tell what changes", Remedy: "leave follow out, and say with every how often all is read"}
 	}
 	sum := sha256.Sum256([]byte(source.ID() + " " + f.resource.ID))
-	return &follow{flow: f, name: "segue_" + hex.EncodeToString(sum[:8]), most: most}, nil
+	return &follow{flow: f, name: "segue_" + hex.EncodeToString(sum[:8]), most: most, fresh: fresh{slow: followSlow}}, nil
 }
 
 // with opens the source for one thing.
@@ -104,7 +104,8 @@ func (f *follow) Resume(ctx context.Context, e driver.Effect) (state.State, erro
 	return f.Apply(ctx, e)
 }
 
-// Undo implements driver.Action: the log is closed if it was not open before.
+// Undo implements driver.Action: the log is followed to its end, and closed if
+// it was not open before.
 func (f *follow) Undo(ctx context.Context, e driver.Effect) error {
 	var before struct {
 		Log string `json:"log"`
@@ -112,12 +113,16 @@ func (f *follow) Undo(ctx context.Context, e driver.Effect) error {
 	if _, err := e.Before.Decode(f.resource.ID, &before); err != nil {
 		return err
 	}
+	at, d, err := f.undo(ctx, e, f.drain)
+	if err != nil {
+		return err
+	}
 	if before.Log == "" {
 		if err := f.with(ctx, func(s driver.Follower) error { return s.End(ctx, e.Mine, f.name) }); err != nil {
 			return err
 		}
 	}
-	return f.flow.Undo(ctx, e)
+	return f.kept(at, d)
 }
 
 // Run implements driver.Background.
@@ -133,7 +138,7 @@ func (f *follow) Run(ctx context.Context, e driver.Effect) error {
 	}
 	defer p.close()                      //nolint:errcheck // what was written is committed
 	source := p.source.(driver.Follower) //nolint:forcetypeassert // newFollow has seen one
-	w := &follower{f: f, p: p, source: source, kept: at.Log}
+	w := &follower{f: f, p: p, source: source, kept: at.Log, most: f.most}
 	err = source.Follow(ctx, f.name, at.Log, func(c driver.Changes) (driver.Position, error) { return w.take(ctx, c) })
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("sync from %s to %s: %w", f.p.From, f.p.To, err)
@@ -147,6 +152,7 @@ type follower struct {
 	p      *pump
 	source driver.Follower
 	kept   driver.Position // that is saved
+	most   int64           // bytes that the source may have to keep; 0: any
 	looked time.Time       // at how much the source keeps
 }
 
@@ -167,7 +173,7 @@ func (w *follower) take(ctx context.Context, c driver.Changes) (driver.Position,
 		w.f.refresh(c.Fresh)
 	}
 	every := saveFresh
-	if len(c.Changes) > 0 || w.f.most > 0 {
+	if len(c.Changes) > 0 || w.most > 0 {
 		every = saveEvery
 	}
 	if c.Next != nil && string(p.cursor.Log) != string(w.kept) && time.Since(p.saved) >= every {
@@ -181,12 +187,12 @@ func (w *follower) take(ctx context.Context, c driver.Changes) (driver.Position,
 
 // look gives the log up when the source has to keep too much for it.
 func (w *follower) look(ctx context.Context) error {
-	if w.f.most == 0 || time.Since(w.looked) < lookEvery {
+	if w.most == 0 || time.Since(w.looked) < lookEvery {
 		return nil
 	}
 	w.looked = time.Now()
 	log, err := w.source.Log(ctx, w.f.name)
-	if err != nil || log.Behind <= w.f.most {
+	if err != nil || log.Behind <= w.most {
 		return err
 	}
 	if err := w.source.End(ctx, w.p.effect.Mine, w.f.name); err != nil {

@@ -25,7 +25,8 @@ type Env func(reference string) (string, error)
 // that the parameter `of` names. A pointer is
 // a parameter that may be absent: an action owns only fields that are given.
 // An embedded struct's fields are the struct's own. P may have methods Validate() error;
-// of a check, Takes() time.Duration: how long one answer takes; and of a connection that
+// of a check, Takes() time.Duration: how long one answer takes; of background work,
+// Drains() bool (see runbook.Kind); and of a connection that
 // tells people something, Reaches(to []string) error.
 func kindOf[P any](about About) runbook.Kind {
 	t := reflect.TypeFor[P]()
@@ -50,6 +51,12 @@ func kindOf[P any](about About) runbook.Kind {
 				return 0
 			}
 			return any(p).(interface{ Takes() time.Duration }).Takes()
+		}
+	}
+	if _, ok := any(*new(P)).(interface{ Drains() bool }); ok {
+		kind.Drains = func(raw runbook.Params) bool {
+			p, err := decode[P](raw, unresolved, nil)
+			return err == nil && any(p).(interface{ Drains() bool }).Drains()
 		}
 	}
 	if _, ok := any(*new(P)).(interface{ Reaches([]string) error }); ok {

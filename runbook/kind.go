@@ -35,6 +35,11 @@ type Kind struct {
 	// valid; nil where they do not say it.
 	Takes func(Params) time.Duration `json:"-"`
 
+	// Drains reports, of background work by its parameters, whether its undo brings
+	// over what is still to come: how far behind it is says what a rollback costs.
+	// Nil: it does not.
+	Drains func(Params) bool `json:"-"`
+
 	Background   bool // keeps working after apply
 	Resumable    bool // can continue from a cursor
 	Health       bool // a check that fails when its subject cannot be reached

@@ -25,6 +25,8 @@ func (p *Process) Parts() []driver.Part {
 			func(_ context.Context, _ driver.Conn, q panicParams) (driver.Action, error) {
 				return &panics{set{p, setParams{[]string{q.Cell}, "set"}}, q}, nil
 			}),
+		driver.Acts(driver.About{Name: "sim.carry", Doc: "Carries one cell over to another.", Background: true},
+			func(_ context.Context, _ driver.Conn, q carryParams) (driver.Action, error) { return &carry{p: p, q: q}, nil }),
 		driver.Checks(driver.About{Name: "sim.cell", Doc: "A cell holds a value."},
 			func(_ context.Context, _ driver.Conn, q cellParams) (driver.Check, error) { return &cell{p, q}, nil }),
 	}
