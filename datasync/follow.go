@@ -138,7 +138,7 @@ func (f *follow) Run(ctx context.Context, e driver.Effect) error {
 	}
 	defer p.close()                      //nolint:errcheck // what was written is committed
 	source := p.source.(driver.Follower) //nolint:forcetypeassert // newFollow has seen one
-	w := &follower{f: f, p: p, source: source, kept: at.Log, most: f.most}
+	w := &follower{f: f, p: p, source: source, kept: at.Log}
 	err = source.Follow(ctx, f.name, at.Log, func(c driver.Changes) (driver.Position, error) { return w.take(ctx, c) })
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("sync from %s to %s: %w", f.p.From, f.p.To, err)
@@ -152,7 +152,6 @@ type follower struct {
 	p      *pump
 	source driver.Follower
 	kept   driver.Position // that is saved
-	most   int64           // bytes that the source may have to keep; 0: any
 	looked time.Time       // at how much the source keeps
 }
 
@@ -173,7 +172,7 @@ func (w *follower) take(ctx context.Context, c driver.Changes) (driver.Position,
 		w.f.refresh(c.Fresh)
 	}
 	every := saveFresh
-	if len(c.Changes) > 0 || w.most > 0 {
+	if len(c.Changes) > 0 || w.f.most > 0 {
 		every = saveEvery
 	}
 	if c.Next != nil && string(p.cursor.Log) != string(w.kept) && time.Since(p.saved) >= every {
@@ -187,12 +186,12 @@ func (w *follower) take(ctx context.Context, c driver.Changes) (driver.Position,
 
 // look gives the log up when the source has to keep too much for it.
 func (w *follower) look(ctx context.Context) error {
-	if w.most == 0 || time.Since(w.looked) < lookEvery {
+	if w.f.most == 0 || time.Since(w.looked) < lookEvery {
 		return nil
 	}
 	w.looked = time.Now()
 	log, err := w.source.Log(ctx, w.f.name)
-	if err != nil || log.Behind <= w.most {
+	if err != nil || log.Behind <= w.f.most {
 		return err
 	}
 	if err := w.source.End(ctx, w.p.effect.Mine, w.f.name); err != nil {

@@ -40,6 +40,11 @@ type Kind struct {
 	// Nil: it does not.
 	Drains func(Params) bool `json:"-"`
 
+	// Against looks at the parameters of two steps of the kind, which are valid, and
+	// refuses what they would do to each other; an error as of Validate, about the
+	// later one. Nil: nothing.
+	Against func(later, earlier Params) error `json:"-"`
+
 	Background   bool // keeps working after apply
 	Resumable    bool // can continue from a cursor
 	Health       bool // a check that fails when its subject cannot be reached

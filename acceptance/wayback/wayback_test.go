@@ -10,6 +10,8 @@ import (
 
 	"github.com/segue-run/segue/acceptance/runtest"
 	"github.com/segue-run/segue/driver/postgres/postgrestest"
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/internal/soak"
 )
 
 func TestMain(m *testing.M) { runtest.Main(m) }
@@ -81,15 +83,20 @@ func database(t testing.TB, s *postgrestest.Server) string {
 
 const robots = "create table robots (id text primary key, n bigint not null, changed timestamptz not null, origin text)"
 
+// side is where clients are sent.
+func (w *world) side() string {
+	w.t.Helper()
+	raw, err := os.ReadFile(w.route)
+	runtest.Check(w.t, err)
+	return map[string]string{"side: new": w.new, "side: old": w.old}[strings.TrimSpace(string(raw))]
+}
+
 // hour is a write a second for an hour, new robots and deletions among them, at
 // the side that the route names.
 func (w *world) hour() {
 	w.t.Helper()
-	raw, err := os.ReadFile(w.route)
-	runtest.Check(w.t, err)
-	side := map[bool]string{true: w.new, false: w.old}[strings.Contains(string(raw), "new")]
 	w.hours++
-	postgrestest.Exec(w.t, side, fmt.Sprintf(`do $$ begin for s in %d..%d loop
+	postgrestest.Exec(w.t, w.side(), fmt.Sprintf(`do $$ begin for s in %d..%d loop
 		insert into robots values ('r' || mod(s * 7, 600), s, timestamptz '2025-01-29 10:00Z' + s * interval '1 s')
 			on conflict (id) do update set n = excluded.n, changed = excluded.changed;
 		if mod(s, 50) = 0 then commit; end if;
@@ -117,10 +124,8 @@ func (w *world) lost() string {
 func (w *world) back() {
 	w.t.Helper()
 	w.run.End(3)
-	raw, err := os.ReadFile(w.route)
-	runtest.Check(w.t, err)
-	if !strings.Contains(string(raw), "old") {
-		w.t.Errorf("clients are sent to %s", raw)
+	if side := w.side(); side != w.old {
+		w.t.Errorf("clients are sent to %s", side)
 	}
 	if n := postgrestest.Value(w.t, w.new, "select (select count(*) from pg_replication_slots where database = current_database()) + (select count(*) from pg_publication)"); n != "0" {
 		w.t.Errorf("%s slots and publications are left", n)
@@ -157,9 +162,74 @@ func TestAPlainRollbackLosesNothing(t *testing.T) {
 				w.segue.Must(t, 0, "rollback")
 			}
 			w.back()
+			told := strings.Contains(w.segue.Must(t, 0, "report", w.run.ID).Out, "drained")
+			if told != c.drain {
+				t.Errorf("the report says that it was drained: %t, want %t", told, c.drain)
+			}
 			if got := w.lost(); got != c.lost {
 				t.Errorf("%s robots of the new side are not on the old one, want %s", got, c.lost)
 			}
 		})
 	}
+}
+
+// status waits until segue status says something.
+func (w *world) status(says string) {
+	w.t.Helper()
+	runtest.Await(w.t, runtest.Patience, "status: "+says, func() bool {
+		return strings.Contains(w.segue.Must(w.t, 0, "status", w.run.ID).Out, says)
+	})
+}
+
+// The new side is away when it is rolled back: clients are on the old one all the
+// same, it is said that something may be missing, and a retry brings it over once
+// the new side answers.
+func TestARollbackWhoseNewSideIsAwayLosesNothingInTheEnd(t *testing.T) {
+	t.Parallel()
+	old, next := postgrestest.Start(t), postgrestest.Start(t)
+	w := begin(t, old, next, follows, true)
+	w.status("a rollback now\n  loses nothing: cutover/new-to-old is ")
+	w.run.Kill()
+	w.status("unless the undo of cutover/new-to-old can bring it over: not known as of ")
+	w.hour()
+	next.Stop(t)
+	w.segue.Call(t, "rollback", "--wait", "0s")
+	w.run = w.segue.GoOn(t, w.run.ID)
+	w.run.Until("clients are back", runtest.Is(func(ev engine.UndoDone) bool { return ev.Step == "cutover/all-clients-to-the-new-side" }))
+	w.run.Until("the rollback has failed", runtest.Is(func(ev engine.RollbackEnded) bool {
+		return ev.Result == engine.RolledFail && strings.Contains(strings.Join(ev.Why, "; "), "what is still to come over is not known")
+	}))
+	if side := w.side(); side != w.old {
+		t.Errorf("clients are sent to %s", side)
+	}
+	next.Restart(t)
+	w.segue.Must(t, 0, "retry")
+	w.back()
+	if got := w.lost(); got != "0 of 600" {
+		t.Errorf("%s robots of the new side are not on the old one", got)
+	}
+}
+
+// A way back that hangs is not known to have brought everything.
+func TestAWayBackThatHangsIsNotFresh(t *testing.T) {
+	if !soak.On() {
+		t.Skip("it waits until nothing has come over for long enough: make soak")
+	}
+	t.Parallel()
+	old, next := postgrestest.Start(t), postgrestest.Start(t)
+	w := begin(t, old, next, follows, true)
+	const fresh = "a rollback now\n  loses nothing: cutover/new-to-old is "
+	w.status(fresh)
+	next.Freeze(t)
+	defer next.Thaw()
+	w.status("a rollback now\n  may lose what was written since ")
+	w.status(": nothing comes over")
+	next.Thaw()
+	w.status(fresh)
+	next.Kill(t)
+	w.status("it ended, and is started again: ")
+	next.Restart(t)
+	w.status(fresh)
+	w.segue.Must(t, 0, "rollback")
+	w.back()
 }

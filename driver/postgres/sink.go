@@ -20,6 +20,7 @@ type rowSink struct {
 	shape    driver.Shape
 	columns  []column // that are written: the shape's, or those that records had so far
 	straight bool
+	touched  bool     // triggers may change what is written
 	staged   []column // of the temporary table; nil: there is none
 	session  *lasting
 }
@@ -50,11 +51,15 @@ func (db *DB) Sink(ctx context.Context, place driver.Place, shape driver.Shape) 
 		return nil, err
 	}
 	err = db.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return tx.QueryRow(ctx, "select not exists (select from "+t.name+")").Scan(&s.straight)
+		// Of a trigger's type the bits 1, 2, 4 and 16 are: a row's, before, insert, update.
+		return tx.QueryRow(ctx, "select not exists (select from "+t.name+`), exists (select from pg_trigger
+			where tgrelid = $1 and not tgisinternal and tgenabled in ('O', 'A') and tgtype & 3 = 3 and tgtype & 20 <> 0)`, t.oid).Scan(&s.straight, &s.touched)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look whether %s is empty: %w", t.name, err)
+		return nil, fmt.Errorf("look whether %s is empty, and has triggers: %w", t.name, err)
 	}
+	s.touched = s.touched && shape.Version != ""
+	s.straight = s.straight && !s.touched
 	return s, nil
 }
 
@@ -188,13 +193,34 @@ func (s *rowSink) upsert(ctx context.Context, conn *pgx.Conn, mine func() error,
 		if err := mine(); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, s.merge())
-		if err != nil {
+		if changed, err = s.put(ctx, tx); err != nil {
 			return err
 		}
-		changed = tag.RowsAffected()
 		return mine() // the commit follows
 	})
+	return changed, err
+}
+
+// put puts what is in the temporary table into the table. A trigger that gives a
+// row another version than it was sent with is refused: the sync back would take
+// that for a change, and the two would go round for ever.
+func (s *rowSink) put(ctx context.Context, tx pgx.Tx) (changed int64, err error) {
+	if !s.touched {
+		tag, err := tx.Exec(ctx, s.merge())
+		return tag.RowsAffected(), err
+	}
+	var same []string
+	for _, k := range idents(s.shape.Key) {
+		same = append(same, "w."+k+" = s."+k)
+	}
+	v := quote(s.shape.Version)
+	var others int64
+	err = tx.QueryRow(ctx, fmt.Sprintf("with w as (%s returning t.*) select count(*), count(*) filter (where w.%s is distinct from s.%s) from w left join %s s on %s",
+		s.merge(), v, v, stage, strings.Join(same, " and "))).Scan(&changed, &others)
+	if err == nil && others > 0 {
+		err = fmt.Errorf("%w: a trigger of table %s gives rows another %s than they come with, so nobody can tell a record that came over from one that was changed: let it leave alone what this sync writes, as when current_setting('application_name') is 'segue'",
+			errAnswer, s.table.name, s.shape.Version)
+	}
 	return changed, err
 }
 

@@ -26,7 +26,9 @@ func (p *Process) Parts() []driver.Part {
 				return &panics{set{p, setParams{[]string{q.Cell}, "set"}}, q}, nil
 			}),
 		driver.Acts(driver.About{Name: "sim.carry", Doc: "Carries one cell over to another.", Background: true},
-			func(_ context.Context, _ driver.Conn, q carryParams) (driver.Action, error) { return &carry{p: p, q: q}, nil }),
+			func(_ context.Context, _ driver.Conn, q carryParams) (driver.Action, error) {
+				return &carry{p: p, q: q}, nil
+			}),
 		driver.Checks(driver.About{Name: "sim.cell", Doc: "A cell holds a value."},
 			func(_ context.Context, _ driver.Conn, q cellParams) (driver.Check, error) { return &cell{p, q}, nil }),
 	}
