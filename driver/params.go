@@ -27,7 +27,7 @@ type Env func(reference string) (string, error)
 // a parameter that may be absent: an action owns only fields that are given.
 // An embedded struct's fields are the struct's own. P may have methods Validate() error;
 // of a check, Takes() time.Duration: how long one answer takes; of background work,
-// Drains() bool, of any action Against(P) error (see runbook.Kind); and of a connection that
+// Drains() bool, of any action Routes() bool and Against(P) error (see runbook.Kind); and of a connection that
 // tells people something, Reaches(to []string) error.
 func kindOf[P any](about About) runbook.Kind {
 	t := reflect.TypeFor[P]()
@@ -58,6 +58,12 @@ func kindOf[P any](about About) runbook.Kind {
 		kind.Drains = func(raw runbook.Params) bool {
 			p, err := decode[P](raw, unresolved, nil)
 			return err == nil && any(p).(interface{ Drains() bool }).Drains()
+		}
+	}
+	if _, ok := any(*new(P)).(interface{ Routes() bool }); ok {
+		kind.Routes = func(raw runbook.Params) bool {
+			p, err := decode[P](raw, unresolved, nil)
+			return err == nil && any(p).(interface{ Routes() bool }).Routes()
 		}
 	}
 	if _, ok := any(*new(P)).(interface{ Against(P) error }); ok {

@@ -40,6 +40,9 @@ type Kind struct {
 	// Nil: it does not.
 	Drains func(Params) bool `json:"-"`
 
+	// Routes reports, of an action by its parameters, whether it sends clients to the
+	// new side. Nil: it does not.
+	Routes func(Params) bool `json:"-"`
 	// Against looks at the parameters of two steps of the kind, which are valid, and
 	// refuses what they would do to each other; an error as of Validate, about the
 	// later one. Nil: nothing.

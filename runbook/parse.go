@@ -3,8 +3,6 @@ package runbook
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"regexp"
 
 	"go.yaml.in/yaml/v4"
@@ -140,30 +138,7 @@ func (p *parser) runbook(rb *Runbook, root *yaml.Node, vals Values) {
 	rb.LeftOut = p.left
 	p.unused(rb)
 	p.against(rb)
-}
-
-// against refuses steps of one kind that would work against each other.
-func (p *parser) against(rb *Runbook) {
-	var all []Step
-	for _, phase := range rb.Phases {
-		for _, later := range phase.Steps {
-			for _, earlier := range all {
-				if later.Kind.Against == nil || later.Kind.Name != earlier.Kind.Name {
-					continue
-				}
-				err := later.Kind.Against(later.Params, earlier.Params)
-				if err == nil {
-					continue
-				}
-				remedy := ""
-				if fe, ok := errors.AsType[*FieldError](err); ok {
-					remedy = fe.Remedy
-				}
-				p.report.add(Error{Pos: later.Use.Pos, Path: later.ID, Problem: fmt.Sprintf("beside step %s: %s", earlier.ID, err), Remedy: remedy})
-			}
-			all = append(all, later)
-		}
-	}
+	p.drainedTooEarly(rb)
 }
 
 // version looks at `segue: v1` first: another version is another language, in

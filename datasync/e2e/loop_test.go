@@ -8,6 +8,7 @@ import (
 
 	"github.com/segue-run/segue/driver"
 	"github.com/segue-run/segue/driver/drivertest"
+	"github.com/segue-run/segue/driver/nginx"
 	"github.com/segue-run/segue/driver/postgres/postgrestest"
 	"github.com/segue-run/segue/runbook"
 )
@@ -136,5 +137,48 @@ phases:
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A way back that comes after what sends clients to the new side is undone, and
+// drained, before they are back: lint says so.
+func TestAWayBackThatIsDrainedTooEarlyIsNoted(t *testing.T) {
+	t.Parallel()
+	cat := &driver.Catalog{}
+	cat.Add(parts()...)
+	cat.Add(nginx.Parts()...)
+	const (
+		split = `
+      - {name: Clients, nginx.split: {on: front, new: %s}}`
+		back = `
+      - {name: Back, sync.continuous: {from: new, read: {table: t}, to: old, write: {table: t}, key: [id], version: v, drain: %s}}`
+		text = `
+segue: v1
+name: early
+connections:
+  old: {postgres: {url: "${OLD}"}}
+  new: {postgres: {url: "${NEW}"}}
+  front: {nginx: {config: "${CONF}", logs: "${LOGS}", control: "${CONTROL}"}}
+phases:
+  - name: one
+    steps:`
+	)
+	for steps, noted := range map[string]bool{
+		fmt.Sprintf(split+back, "10%", "true"):  true,
+		fmt.Sprintf(split+back, "10%", "false"): false,
+		fmt.Sprintf(split+back, "0%", "true"):   false,
+		fmt.Sprintf(back+split, "true", "10%"):  false,
+	} {
+		rb, err := runbook.Parse("early.yaml", []byte(text+steps), cat, runbook.Values{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, w := range runbook.Lint(rb) {
+			found = found || strings.Contains(w.String(), "a rollback undoes it before step one/clients")
+		}
+		if found != noted {
+			t.Errorf("noted: %t, want %t, of%s: %v", found, noted, steps, runbook.Lint(rb))
+		}
 	}
 }
