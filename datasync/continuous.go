@@ -57,10 +57,11 @@ type continuous struct {
 
 // fresh is since when what was at the source is over.
 type fresh struct {
-	slow time.Duration // further behind, nothing comes over any more
+	slow time.Duration // further behind, and by three passes, it does not get on
 
-	mu sync.Mutex
-	at time.Time
+	mu   sync.Mutex
+	at   time.Time
+	took time.Duration // of the last pass
 }
 
 func continuousAction() driver.Part {
@@ -160,6 +161,7 @@ func (c *continuous) again(ctx context.Context, e driver.Effect, p *pump, at *cu
 	at.add(p.cursor.counts)
 	at.Passes, at.Fresh = at.Passes+1, p.cursor.Begun
 	c.refresh(at.Fresh)
+	c.passed(time.Since(at.Fresh))
 	if changed.Changed == at.Changed && changed.Deleted == at.Deleted && time.Since(p.saved) < saveFresh {
 		return nil
 	}
@@ -181,6 +183,12 @@ func (f *fresh) refresh(at time.Time) {
 	}
 }
 
+func (f *fresh) passed(took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.took = took
+}
+
 // followSlow is how far behind a sync may be that only waits for what comes.
 const followSlow = 10 * time.Second
 
@@ -193,8 +201,8 @@ func (f *fresh) Staleness(context.Context) (time.Duration, error) {
 		return 0, errors.New("nothing has come over yet")
 	}
 	d := time.Since(f.at)
-	if d > f.slow {
-		return d, errors.New("nothing comes over")
+	if d > f.slow+3*f.took {
+		return d, errors.New("it has not caught up since then")
 	}
 	return d, nil
 }

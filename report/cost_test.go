@@ -37,7 +37,7 @@ func TestWhatARollbackCostsNow(t *testing.T) {
 		r.At = opened.Add(after)
 		return []report.Seen{{Check: engine.Behind(step), Reading: r}}
 	}
-	stalled := evidence.Unsure("nothing comes over")
+	stalled := evidence.Unsure("it has not caught up since then")
 	stalled.Value = "51s"
 	dead := evidence.Unsure("it ended, and is started again: connect to new: connection refused")
 	for name, c := range map[string]struct {

@@ -63,13 +63,19 @@ func (j *job) work(ctx context.Context, b driver.Background, eff driver.Effect) 
 // behind tells how far behind the work is, or that this is not known: then since
 // when it is not.
 func (j *job) behind(d time.Duration, err error) {
-	r := evidence.Passed(d.Round(100*time.Millisecond).String(), "")
+	r := evidence.Passed(tenths(d), "")
 	if err != nil {
 		r = evidence.Unsure(j.l.r.errorText(err))
 		if !j.fresh.IsZero() {
-			r.Value = time.Since(j.fresh).Round(100 * time.Millisecond).String()
+			r.Value = tenths(time.Since(j.fresh))
 		}
 	}
 	r.At, r.Source = time.Now(), j.def.Kind.Name
 	j.l.tell(news{from: j.f, check: engine.Behind(j.def.ID), reading: r})
+}
+
+// tenths is a duration in tenths of a second, rather too long than too short.
+func tenths(d time.Duration) string {
+	const tenth = 100 * time.Millisecond
+	return (d + tenth - 1).Truncate(tenth).String()
 }

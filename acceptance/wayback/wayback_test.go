@@ -223,7 +223,7 @@ func TestAWayBackThatHangsIsNotFresh(t *testing.T) {
 	next.Freeze(t)
 	defer next.Thaw()
 	w.status("a rollback now\n  may lose what was written since ")
-	w.status(": nothing comes over")
+	w.status(": it has not caught up since then")
 	next.Thaw()
 	w.status(fresh)
 	next.Kill(t)
