@@ -202,8 +202,10 @@ func TestARollbackWhoseNewSideIsAwayLosesNothingInTheEnd(t *testing.T) {
 	if side := w.side(); side != w.old {
 		t.Errorf("clients are sent to %s", side)
 	}
+	w.run.End(1)
 	next.Restart(t)
-	w.segue.Must(t, 0, "retry")
+	w.segue.Call(t, "retry", "--wait", "0s")
+	w.run = w.segue.GoOn(t, w.run.ID)
 	w.back()
 	if got := w.lost(); got != "0 of 600" {
 		t.Errorf("%s robots of the new side are not on the old one", got)

@@ -16,8 +16,8 @@ import (
 // counted is a table that counts what was written to it, whoever wrote.
 const counted = `create table robots (id text primary key, n bigint not null, changed timestamptz not null, origin text);
 	create table writes (id text, changed timestamptz, app text);
-	create function count() returns trigger language plpgsql as 'begin insert into writes values (new.id, new.changed, current_setting(''application_name'')); return null; end';
-	create trigger counts after insert or update on robots for each row execute function count()`
+	create function noted() returns trigger language plpgsql as 'begin insert into writes values (new.id, new.changed, current_setting(''application_name'')); return null; end';
+	create trigger counts after insert or update on robots for each row execute function noted()`
 
 // Both directions follow while clients write to both sides. Each write comes over
 // once at most: nothing that came over goes back, with a mark or without one.
