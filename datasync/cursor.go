@@ -23,6 +23,11 @@ type cursor struct {
 	// last of them began: what was there then is over.
 	Passes int64     `json:"passes,omitempty"`
 	Fresh  time.Time `json:"fresh,omitzero"`
+
+	// Drained is, once its undo has brought over what was written last, when it
+	// looked; Last how many records that were.
+	Drained time.Time `json:"drained,omitzero"`
+	Last    int64     `json:"last,omitempty"`
 }
 
 func (c cursor) begun() bool { return !c.Begun.IsZero() }
