@@ -150,6 +150,7 @@ func (c *continuous) Run(ctx context.Context, e driver.Effect) error {
 // only how far behind the sync is.
 func (c *continuous) again(ctx context.Context, e driver.Effect, p *pump, at *cursor) error {
 	p.cursor = cursor{Begun: time.Now().UTC(), Aside: at.Aside, Passes: at.Passes}
+	p.read.Store(0)
 	c.sweeps.begin(p)
 	if err := p.run(ctx); err != nil {
 		return err
@@ -159,6 +160,7 @@ func (c *continuous) again(ctx context.Context, e driver.Effect, p *pump, at *cu
 	}
 	changed := at.counts
 	at.add(p.cursor.counts)
+	at.paused = p.pace.told()
 	at.Passes, at.Fresh = at.Passes+1, p.cursor.Begun
 	c.refresh(at.Fresh)
 	c.passed(time.Since(at.Fresh))

@@ -121,9 +121,17 @@ func (f *flow) open(ctx context.Context, e driver.Effect, c cursor) (_ *pump, er
 	if p.source, err = f.source(ctx); err != nil {
 		return nil, err
 	}
+	if _, can := p.source.(driver.Burdened); !can && (f.p.LockWaits > 0 || f.p.ReplicaLag > 0) {
+		return nil, &driver.Refusal{
+			System: p.source.ID(), Reason: "it does not tell who waits for locks, nor how far replicas are behind",
+			Remedy: "leave lock-waits and replica-lag out, and say with slow-above how long it may take for a page",
+		}
+	}
 	if p.sink, err = f.sink(ctx); err != nil {
 		return nil, err
 	}
+	p.read.Store(c.Read)
+	p.pace.p, p.pace.source, p.pace.paused = f.p, p.source, c.paused
 	return p, nil
 }
 
