@@ -28,10 +28,12 @@ type drain struct {
 const drainPasses = 3
 
 // bearing is the flow with which a drain goes on past records that cannot be
-// taken over: the others are not to be lost for them.
+// taken over: the others are not to be lost for them. Nor does it pause to spare
+// the source: a rollback waits for it.
 func (f *flow) bearing() *flow {
 	all := *f
 	all.p.Bears = math.MaxInt
+	all.p.SlowAbove, all.p.LockWaits, all.p.ReplicaLag = 0, 0, 0
 	return &all
 }
 
@@ -105,7 +107,7 @@ func (f *follow) toItsEnd(ctx context.Context, p *pump, source driver.Follower, 
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()
 	begun, ended := d.begun, false
-	w := &follower{f: f, p: p, source: source, kept: p.cursor.Log}
+	w := &follower{f: f, p: p, kept: p.cursor.Log}
 	looked := p.cursor.counts
 	err := source.Follow(ctx, f.name, p.cursor.Log, func(c driver.Changes) (driver.Position, error) {
 		kept, err := w.take(ctx, c)
