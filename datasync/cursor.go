@@ -24,6 +24,11 @@ type cursor struct {
 	Passes int64     `json:"passes,omitempty"`
 	Fresh  time.Time `json:"fresh,omitzero"`
 
+	// Drained is, once its undo has brought over what was written last, when it
+	// looked; Last how many records that were.
+	Drained time.Time `json:"drained,omitzero"`
+	Last    int64     `json:"last,omitempty"`
+
 	paused
 }
 

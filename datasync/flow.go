@@ -23,6 +23,7 @@ type flow struct {
 	mapping  *mapping.Mapping
 	deleted  *expr.Expr // nil: nothing is said to be
 	resource driver.Resource
+	drains   bool // its undo brings over what was written last
 }
 
 func newFlow(ctx context.Context, p params) (*flow, error) {
@@ -83,14 +84,20 @@ func (f *flow) Undo(_ context.Context, e driver.Effect) error {
 	if err := read(e.Cursor, &c); err != nil {
 		return err
 	}
-	if c.Changed == 0 {
+	return f.kept(c, drain{})
+}
+
+// kept is what an undo leaves; nil for nothing.
+func (f *flow) kept(c cursor, d drain) error {
+	k := &driver.Kept{What: "what was brought over to " + f.resource.Name, Doubts: d.doubts}
+	if c.Changed == 0 && len(d.doubts) == 0 {
 		return nil
 	}
-	return &driver.Kept{
-		What: "what was brought over to " + f.resource.Name,
-		Cost: fmt.Sprintf("%d records, and what was written to them since", c.Changed),
-		Hint: "delete them once nobody needs them",
+	k.Cost = fmt.Sprintf("%d records, and what was written to them since", c.Changed)
+	if c.Changed > 0 {
+		k.Hint = "delete them once nobody needs them"
 	}
+	return k
 }
 
 // open makes ready to bring over what comes after a cursor.

@@ -34,7 +34,7 @@ func newFollow(ctx context.Context, f *flow, most int64) (*follow, error) {
 		return nil, &driver.Refusal{System: source.ID(), Reason: "it does not tell what changes", Remedy: "leave follow out, and say with every how often all is read"}
 	}
 	sum := sha256.Sum256([]byte(source.ID() + " " + f.resource.ID))
-	return &follow{flow: f, name: "segue_" + hex.EncodeToString(sum[:8]), most: most}, nil
+	return &follow{flow: f, name: "segue_" + hex.EncodeToString(sum[:8]), most: most, fresh: fresh{slow: followSlow}}, nil
 }
 
 // with opens the source for one thing.
@@ -117,7 +117,8 @@ func (f *follow) Resume(ctx context.Context, e driver.Effect) (state.State, erro
 	return f.Apply(ctx, e)
 }
 
-// Undo implements driver.Action: the log is closed if it was not open before.
+// Undo implements driver.Action: the log is followed to its end, and closed if
+// it was not open before.
 func (f *follow) Undo(ctx context.Context, e driver.Effect) error {
 	var before struct {
 		Log string `json:"log"`
@@ -125,12 +126,16 @@ func (f *follow) Undo(ctx context.Context, e driver.Effect) error {
 	if _, err := e.Before.Decode(f.resource.ID, &before); err != nil {
 		return err
 	}
+	at, d, err := f.undo(ctx, e, f.drain)
+	if err != nil {
+		return err
+	}
 	if before.Log == "" {
 		if err := f.with(ctx, func(s driver.Follower) error { return s.End(ctx, e.Mine, f.name) }); err != nil {
 			return err
 		}
 	}
-	return f.flow.Undo(ctx, e)
+	return f.kept(at, d)
 }
 
 // Run implements driver.Background.

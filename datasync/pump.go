@@ -30,7 +30,9 @@ type pump struct {
 	read   atomic.Int64 // what the cursor has read, for who tells
 	of     int64        // records that the source has; 0 when that is not known
 	saved  time.Time
-	keys   func(driver.Record) // is told of each record that is there; nil: nobody is
+	// refused is the last record that could not be taken over.
+	refused driver.BadRecord
+	keys    func(driver.Record) // is told of each record that is there; nil: nobody is
 }
 
 func (p *pump) close() error {
@@ -188,6 +190,7 @@ func (p *pump) put(bad []driver.BadRecord) error {
 	if len(bad) == 0 {
 		return nil
 	}
+	p.refused = bad[len(bad)-1]
 	where := "say with aside where they are to be kept, and with bears how many are borne"
 	if p.aside != nil {
 		if err := p.aside.keep(p.p.From.String(), p.p.To.String(), bad); err != nil {
