@@ -161,11 +161,12 @@ func (f *following) mayGoOn(ctx context.Context) error {
 	return nil
 }
 
-// logEnd is where the server's log ends.
+// logEnd is where the server's log ends: with what sessions that do not wait for
+// the disk (synchronous_commit off) have committed and nobody has written yet.
 func (s *rowSource) logEnd(ctx context.Context) (uint64, error) {
 	var text string
 	err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text").Scan(&text)
+		return conn.QueryRow(ctx, "select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text").Scan(&text)
 	})
 	if err != nil {
 		return 0, err
