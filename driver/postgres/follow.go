@@ -99,6 +99,10 @@ func (f *following) follow(ctx context.Context) (err error) {
 	if err := f.conn.Frontend().Flush(); err != nil {
 		return err
 	}
+	late, err := f.s.writtenLate(ctx)
+	if err != nil {
+		return err
+	}
 	f.end = 0
 	asked, heard := time.Time{}, time.Now()
 	for ctx.Err() == nil {
@@ -108,7 +112,7 @@ func (f *following) follow(ctx context.Context) (err error) {
 				if f.end, err = f.s.logEnd(ctx); err != nil {
 					return err
 				}
-				f.ended = asked
+				f.ended = asked.Add(-late)
 			}
 			if err := f.say(true); err != nil {
 				return err
@@ -174,6 +178,17 @@ func (s *rowSource) logEnd(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	return parseLSN(text)
+}
+
+// writtenLate is how long after a commit at the latest it stands in the log.
+// Sessions with synchronous_commit=off do not wait for that, which takes up to
+// three times wal_writer_delay (PostgreSQL 15, 30.4, Asynchronous Commit).
+func (s *rowSource) writtenLate(ctx context.Context) (time.Duration, error) {
+	var ms int64
+	err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "select 3 * setting::bigint from pg_settings where name = 'wal_writer_delay'").Scan(&ms)
+	})
+	return time.Duration(ms) * time.Millisecond, err
 }
 
 // receive waits for a message, but not for long; nil is none.
