@@ -46,7 +46,7 @@ func (w *world) everyFault() []fault {
 			func(t *testing.T) { w.corrupt(t) },
 			// The rollback has healed it; what was on its way while services were kept
 			// out failed, and a guard that begins anew would see that.
-			func(t *testing.T) { w.served(t, "errors-few", "errors-above=1%") },
+			func(t *testing.T) { w.served(t, "errors-now", "doctor-window=10s") },
 		},
 		{
 			"the new system takes 600 ms", "half", "p99-at-50", "rollout_50", "quarter-served",
