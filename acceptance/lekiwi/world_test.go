@@ -127,10 +127,10 @@ func set(more ...string) []string {
 }
 
 // served waits until a check passes: of what each side serves, say.
-func (w *world) served(t testing.TB, check string) {
+func (w *world) served(t testing.TB, check string, inputs ...string) {
 	t.Helper()
 	runtest.Await(t, time.Minute, check, func() bool {
-		return w.segue.Call(t, append([]string{"check", runbookFile(), check}, set()...)...).Code == 0
+		return w.segue.Call(t, append([]string{"check", runbookFile(), check}, set(inputs...)...)...).Code == 0
 	})
 }
 
