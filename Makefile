@@ -39,7 +39,7 @@ demo-lekiwi: build ## the same with a fleet of 2,000 robots behind NGINX, whose 
 
 .PHONY: test
 test: setup ## set up and pass the tests
-	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test -p 3 $(TESTFLAGS) ./... # they mostly wait for servers
 
 .PHONY: race
 race: setup ## the tests under the race detector, with fewer simulations

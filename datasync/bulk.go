@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -89,9 +90,11 @@ func (p *pump) portion(ctx context.Context, b *bulk) (int64, error) {
 	both, within := errgroup.WithContext(ctx)
 	var n, read, changed int64
 	var next driver.Position
+	began, took := time.Now(), time.Duration(0)
 	both.Go(func() (err error) {
 		out := bufio.NewWriterSize(w, 64<<10) // or each record is a write of its own
-		n, next, err = b.from.Dump(within, p.cursor.Position, b.fields, b.portions, out)
+		first := firstWrite{to: out, then: func() { took = time.Since(began) }}
+		n, next, err = b.from.Dump(within, p.cursor.Position, b.fields, b.portions, &first)
 		if err == nil {
 			err = out.Flush()
 		}
@@ -111,9 +114,25 @@ func (p *pump) portion(ctx context.Context, b *bulk) (int64, error) {
 	}
 	c := &p.cursor
 	c.Read, c.Changed, c.Unchanged, c.Position = c.Read+n, c.Changed+changed, c.Unchanged+n-changed, next
-	driver.Tell(ctx, driver.Progress{Done: float64(c.Read), Of: float64(p.of), What: "records"})
-	if err := p.pace.keep(ctx, 0); err != nil {
+	p.read.Store(c.Read)
+	p.tell(ctx)
+	if err := p.saveNow(ctx); err != nil {
 		return n, err
 	}
-	return n, p.saveNow(ctx)
+	return n, p.pace.keep(ctx, took, func() { p.tell(ctx) })
+}
+
+// firstWrite tells when the source begins to answer: how long all takes depends
+// on the sink too.
+type firstWrite struct {
+	to   io.Writer
+	then func()
+}
+
+func (f *firstWrite) Write(p []byte) (int, error) {
+	if f.then != nil {
+		f.then()
+		f.then = nil
+	}
+	return f.to.Write(p)
 }

@@ -19,7 +19,11 @@ type continuousParams struct {
 	Follow   bool            `param:"follow" doc:"Changes are followed as the source tells of them, deletions among them, instead of all being read again: a PostgreSQL table's, by logical replication."`
 	MostLog  runbook.Bytes   `param:"most-log" doc:"How much of its log the source may have to keep for a sync that follows and is behind; with more it is given up, so that the source's disk does not fill."`
 	Remember string          `param:"remember" doc:"The file that remembers, for sweep, which records were there."`
+	Drain    *bool           `param:"drain" doc:"Its undo brings over what was written to the source since, before it ends: so a rollback loses nothing of what the new system was told. It may take as long as the step's timeout. Say false of the way there: nobody needs on the new side what the old one is told once traffic is back." default:"true"`
 }
+
+// Drains reports whether the undo brings over what was written last.
+func (p continuousParams) Drains() bool { return p.Drain == nil || *p.Drain }
 
 // Validate implements what types cannot say.
 func (p continuousParams) Validate() error {
@@ -53,8 +57,11 @@ type continuous struct {
 
 // fresh is since when what was at the source is over.
 type fresh struct {
-	mu sync.Mutex
-	at time.Time
+	slow time.Duration // further behind, and by three passes, it does not get on
+
+	mu   sync.Mutex
+	at   time.Time
+	took time.Duration // of the last pass
 }
 
 func continuousAction() driver.Part {
@@ -70,13 +77,14 @@ func continuousAction() driver.Part {
 		if err != nil {
 			return nil, fmt.Errorf("sync.continuous: %w", err)
 		}
+		f.drains = p.Drains()
 		if p.Follow {
 			return newFollow(ctx, f, int64(p.MostLog))
 		}
 		if p.Every == 0 {
 			p.Every = 10 * time.Second
 		}
-		return &continuous{flow: f, every: p.Every, sweeps: sweeps{most: p.Sweep, path: p.Remember, key: p.Key}}, nil
+		return &continuous{flow: f, every: p.Every, sweeps: sweeps{most: p.Sweep, path: p.Remember, key: p.Key}, fresh: fresh{slow: 3*p.Every + followSlow}}, nil
 	})
 }
 
@@ -97,6 +105,15 @@ func (c *continuous) Apply(ctx context.Context, e driver.Effect) (state.State, e
 // Resume implements driver.Resumable.
 func (c *continuous) Resume(ctx context.Context, e driver.Effect) (state.State, error) {
 	return c.Apply(ctx, e)
+}
+
+// Undo implements driver.Action.
+func (c *continuous) Undo(ctx context.Context, e driver.Effect) error {
+	at, d, err := c.undo(ctx, e, c.drain)
+	if err != nil {
+		return err
+	}
+	return c.kept(at, d)
 }
 
 // Run implements driver.Background.
@@ -133,6 +150,7 @@ func (c *continuous) Run(ctx context.Context, e driver.Effect) error {
 // only how far behind the sync is.
 func (c *continuous) again(ctx context.Context, e driver.Effect, p *pump, at *cursor) error {
 	p.cursor = cursor{Begun: time.Now().UTC(), Aside: at.Aside, Passes: at.Passes}
+	p.read.Store(0)
 	c.sweeps.begin(p)
 	if err := p.run(ctx); err != nil {
 		return err
@@ -142,8 +160,10 @@ func (c *continuous) again(ctx context.Context, e driver.Effect, p *pump, at *cu
 	}
 	changed := at.counts
 	at.add(p.cursor.counts)
+	at.paused = p.pace.told()
 	at.Passes, at.Fresh = at.Passes+1, p.cursor.Begun
 	c.refresh(at.Fresh)
+	c.passed(time.Since(at.Fresh))
 	if changed.Changed == at.Changed && changed.Deleted == at.Deleted && time.Since(p.saved) < saveFresh {
 		return nil
 	}
@@ -165,6 +185,15 @@ func (f *fresh) refresh(at time.Time) {
 	}
 }
 
+func (f *fresh) passed(took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.took = took
+}
+
+// followSlow is how far behind a sync may be that only waits for what comes.
+const followSlow = 10 * time.Second
+
 // Staleness implements driver.Background: what was at the source so long ago is
 // over, whatever was written since.
 func (f *fresh) Staleness(context.Context) (time.Duration, error) {
@@ -173,5 +202,9 @@ func (f *fresh) Staleness(context.Context) (time.Duration, error) {
 	if f.at.IsZero() {
 		return 0, errors.New("nothing has come over yet")
 	}
-	return time.Since(f.at), nil
+	d := time.Since(f.at)
+	if d > f.slow+3*f.took {
+		return d, errors.New("it has not caught up since then")
+	}
+	return d, nil
 }

@@ -23,6 +23,13 @@ type cursor struct {
 	// last of them began: what was there then is over.
 	Passes int64     `json:"passes,omitempty"`
 	Fresh  time.Time `json:"fresh,omitzero"`
+
+	// Drained is, once its undo has brought over what was written last, when it
+	// looked; Last how many records that were.
+	Drained time.Time `json:"drained,omitzero"`
+	Last    int64     `json:"last,omitempty"`
+
+	paused
 }
 
 func (c cursor) begun() bool { return !c.Begun.IsZero() }
@@ -54,17 +61,21 @@ func (c *counts) add(more counts) {
 	c.Bad += more.Bad
 }
 
-// fields are the counts as a step reports them.
-func (c counts) fields() state.Fields {
-	out := state.Fields{}
-	for name, n := range map[string]int64{
+// fields are what a step reports.
+func (c cursor) fields() state.Fields {
+	out := map[string]any{
 		"read": c.Read, "changed": c.Changed, "unchanged": c.Unchanged, "deleted": c.Deleted, "returned": c.Returned, "bad": c.Bad,
-	} {
-		raw, err := json.Marshal(n)
-		if err != nil {
-			panic("datasync: a number is not JSON: " + err.Error())
-		}
-		out[name] = raw
 	}
-	return out
+	if c.Paused > 0 {
+		out["paused"], out["because"] = c.Paused.Round(time.Millisecond).String(), c.Because
+	}
+	fields := state.Fields{}
+	for name, v := range out {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			panic("datasync: a count is not JSON: " + err.Error())
+		}
+		fields[name] = raw
+	}
+	return fields
 }

@@ -23,6 +23,7 @@ type flow struct {
 	mapping  *mapping.Mapping
 	deleted  *expr.Expr // nil: nothing is said to be
 	resource driver.Resource
+	drains   bool // its undo brings over what was written last
 }
 
 func newFlow(ctx context.Context, p params) (*flow, error) {
@@ -83,14 +84,20 @@ func (f *flow) Undo(_ context.Context, e driver.Effect) error {
 	if err := read(e.Cursor, &c); err != nil {
 		return err
 	}
-	if c.Changed == 0 {
+	return f.kept(c, drain{})
+}
+
+// kept is what an undo leaves; nil for nothing.
+func (f *flow) kept(c cursor, d drain) error {
+	k := &driver.Kept{What: "what was brought over to " + f.resource.Name, Doubts: d.doubts}
+	if c.Changed == 0 && len(d.doubts) == 0 {
 		return nil
 	}
-	return &driver.Kept{
-		What: "what was brought over to " + f.resource.Name,
-		Cost: fmt.Sprintf("%d records, and what was written to them since", c.Changed),
-		Hint: "delete them once nobody needs them",
+	k.Cost = fmt.Sprintf("%d records, and what was written to them since", c.Changed)
+	if c.Changed > 0 {
+		k.Hint = "delete them once nobody needs them"
 	}
+	return k
 }
 
 // open makes ready to bring over what comes after a cursor.
@@ -114,9 +121,17 @@ func (f *flow) open(ctx context.Context, e driver.Effect, c cursor) (_ *pump, er
 	if p.source, err = f.source(ctx); err != nil {
 		return nil, err
 	}
+	if _, can := p.source.(driver.Burdened); !can && (f.p.LockWaits > 0 || f.p.ReplicaLag > 0) {
+		return nil, &driver.Refusal{
+			System: p.source.ID(), Reason: "it does not tell who waits for locks, nor how far replicas are behind",
+			Remedy: "leave lock-waits and replica-lag out, and say with slow-above how long it may take for a page",
+		}
+	}
 	if p.sink, err = f.sink(ctx); err != nil {
 		return nil, err
 	}
+	p.read.Store(c.Read)
+	p.pace.p, p.pace.source, p.pace.paused = f.p, p.source, c.paused
 	return p, nil
 }
 

@@ -34,7 +34,7 @@ func newFollow(ctx context.Context, f *flow, most int64) (*follow, error) {
 		return nil, &driver.Refusal{System: source.ID(), Reason: "it does not tell what changes", Remedy: "leave follow out, and say with every how often all is read"}
 	}
 	sum := sha256.Sum256([]byte(source.ID() + " " + f.resource.ID))
-	return &follow{flow: f, name: "segue_" + hex.EncodeToString(sum[:8]), most: most}, nil
+	return &follow{flow: f, name: "segue_" + hex.EncodeToString(sum[:8]), most: most, fresh: fresh{slow: followSlow}}, nil
 }
 
 // with opens the source for one thing.
@@ -83,14 +83,14 @@ func (f *follow) Plan(state.State) (state.State, error) {
 func (f *follow) Apply(ctx context.Context, e driver.Effect) (state.State, error) {
 	var at cursor
 	err := read(e.Cursor, &at)
-	if err == nil && at.Log == nil {
-		err = f.with(ctx, func(s driver.Follower) (err error) {
-			at.Log, err = s.Begin(ctx, e.Mine, f.name)
-			return err
-		})
+	if err == nil {
+		err = f.with(ctx, func(s driver.Follower) error { return f.begin(ctx, s, e, &at) })
 	}
 	if err == nil && !at.Done {
-		at, err = f.pass(ctx, e, at, &sweeps{})
+		err = f.bounded(ctx, e, func(ctx context.Context) (err error) {
+			at, err = f.pass(ctx, e, at, &sweeps{})
+			return err
+		})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sync from %s to %s, %d records read so far: %w", f.p.From, f.p.To, at.Read, err)
@@ -99,12 +99,26 @@ func (f *follow) Apply(ctx context.Context, e driver.Effect) (state.State, error
 	return e.Want.With(state.State{f.resource.ID: at.fields()}), nil
 }
 
+// begin opens the log, or sees that it is still open.
+func (f *follow) begin(ctx context.Context, s driver.Follower, e driver.Effect, at *cursor) (err error) {
+	if at.Log == nil {
+		at.Log, err = s.Begin(ctx, e.Mine, f.name)
+		return err
+	}
+	log, err := s.Log(ctx, f.name)
+	if err == nil && !log.Open {
+		err = fmt.Errorf("the log %s of what changes at the source is gone; what was changed meanwhile may be missing: undo this step and take it anew", f.name)
+	}
+	return err
+}
+
 // Resume implements driver.Resumable.
 func (f *follow) Resume(ctx context.Context, e driver.Effect) (state.State, error) {
 	return f.Apply(ctx, e)
 }
 
-// Undo implements driver.Action: the log is closed if it was not open before.
+// Undo implements driver.Action: the log is followed to its end, and closed if
+// it was not open before.
 func (f *follow) Undo(ctx context.Context, e driver.Effect) error {
 	var before struct {
 		Log string `json:"log"`
@@ -112,12 +126,16 @@ func (f *follow) Undo(ctx context.Context, e driver.Effect) error {
 	if _, err := e.Before.Decode(f.resource.ID, &before); err != nil {
 		return err
 	}
+	at, d, err := f.undo(ctx, e, f.drain)
+	if err != nil {
+		return err
+	}
 	if before.Log == "" {
 		if err := f.with(ctx, func(s driver.Follower) error { return s.End(ctx, e.Mine, f.name) }); err != nil {
 			return err
 		}
 	}
-	return f.flow.Undo(ctx, e)
+	return f.kept(at, d)
 }
 
 // Run implements driver.Background.
@@ -127,31 +145,31 @@ func (f *follow) Run(ctx context.Context, e driver.Effect) error {
 		return err
 	}
 	f.refresh(at.since())
-	p, err := f.open(ctx, e, at)
-	if err != nil {
-		return err
-	}
-	defer p.close()                      //nolint:errcheck // what was written is committed
-	source := p.source.(driver.Follower) //nolint:forcetypeassert // newFollow has seen one
-	w := &follower{f: f, p: p, source: source, kept: at.Log}
-	err = source.Follow(ctx, f.name, at.Log, func(c driver.Changes) (driver.Position, error) { return w.take(ctx, c) })
+	err := f.bounded(ctx, e, func(ctx context.Context) error { return f.changes(ctx, e, at) })
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("sync from %s to %s: %w", f.p.From, f.p.To, err)
 	}
 	return nil
 }
 
-// follower takes changes as they come.
-type follower struct {
-	f      *follow
-	p      *pump
-	source driver.Follower
-	kept   driver.Position // that is saved
-	looked time.Time       // at how much the source keeps
+// changes brings over what the log tells after a cursor, until ctx ends.
+func (f *follow) changes(ctx context.Context, e driver.Effect, at cursor) error {
+	p, err := f.open(ctx, e, at)
+	if err != nil {
+		return err
+	}
+	defer p.close()                      //nolint:errcheck // what was written is committed
+	source := p.source.(driver.Follower) //nolint:forcetypeassert // newFollow has seen one
+	w := &follower{f: f, p: p, kept: at.Log}
+	return source.Follow(ctx, f.name, at.Log, func(c driver.Changes) (driver.Position, error) { return w.take(ctx, c) })
 }
 
-// lookEvery is how often it is looked how much the source has to keep.
-const lookEvery = 5 * time.Second
+// follower takes changes as they come.
+type follower struct {
+	f    *follow
+	p    *pump
+	kept driver.Position // that is saved
+}
 
 func (w *follower) take(ctx context.Context, c driver.Changes) (driver.Position, error) {
 	p := w.p
@@ -176,23 +194,7 @@ func (w *follower) take(ctx context.Context, c driver.Changes) (driver.Position,
 		}
 		w.kept = p.cursor.Log
 	}
-	return w.kept, w.look(ctx)
-}
-
-// look gives the log up when the source has to keep too much for it.
-func (w *follower) look(ctx context.Context) error {
-	if w.f.most == 0 || time.Since(w.looked) < lookEvery {
-		return nil
-	}
-	w.looked = time.Now()
-	log, err := w.source.Log(ctx, w.f.name)
-	if err != nil || log.Behind <= w.f.most {
-		return err
-	}
-	if err := w.source.End(ctx, w.p.effect.Mine, w.f.name); err != nil {
-		return err
-	}
-	return fmt.Errorf("the source had to keep %d bytes of changes for this sync, more than most-log allows, and need not any longer: undo this step and take it anew", log.Behind)
+	return w.kept, nil
 }
 
 // changes maps what has changed. Of those of one record the last counts.

@@ -30,8 +30,8 @@ type params struct {
 	Mark    string `param:"mark" doc:"The field, of the records that are written, that says where they came from in which version. The sync the other way round, with the same mark and the connections' names swapped, does not send them back."`
 
 	SlowAbove  time.Duration `param:"slow-above" doc:"The sync pauses between pages while the source takes longer than this for one."`
-	LockWaits  int           `param:"lock-waits" doc:"The sync pauses while this many sessions of the source wait for locks, where the source can tell."`
-	ReplicaLag time.Duration `param:"replica-lag" doc:"The sync pauses while a replica of the source is this far behind, where the source can tell."`
+	LockWaits  int           `param:"lock-waits" doc:"Nothing is read while this many sessions wait for locks in the source, a PostgreSQL database."`
+	ReplicaLag time.Duration `param:"replica-lag" doc:"Nothing is read while a standby of the source, a PostgreSQL server, is this far behind. The connection's role must be a member of pg_monitor."`
 
 	BatchSize int    `param:"batch-size" doc:"How many records are read and written at a time; as is fast otherwise."`
 	Bears     int    `param:"bears" doc:"How many records that cannot be taken over are borne; with one more the step fails." default:"0"`

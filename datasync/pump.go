@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,9 +27,12 @@ type pump struct {
 	effect driver.Effect
 	pace   pace
 	cursor cursor
-	of     int64 // records that the source has; 0 when that is not known
+	read   atomic.Int64 // what the cursor has read, for who tells
+	of     int64        // records that the source has; 0 when that is not known
 	saved  time.Time
-	keys   func(driver.Record) // is told of each record that is there; nil: nobody is
+	// refused is the last record that could not be taken over.
+	refused driver.BadRecord
+	keys    func(driver.Record) // is told of each record that is there; nil: nobody is
 }
 
 func (p *pump) close() error {
@@ -45,6 +49,9 @@ func (p *pump) close() error {
 // run moves all records after the cursor: while one page is written, the next
 // is mapped, and the one after it read.
 func (p *pump) run(ctx context.Context) error {
+	if err := p.pace.hold(ctx, func() { p.tell(ctx) }); err != nil {
+		return err
+	}
 	n, known, err := p.source.Count(ctx)
 	if err != nil {
 		return err
@@ -52,7 +59,6 @@ func (p *pump) run(ctx context.Context) error {
 	if known {
 		p.of = n
 	}
-	p.pace = pace{p: p.p, source: p.source}
 	b, err := p.bulk(ctx)
 	if err != nil {
 		return err
@@ -75,7 +81,7 @@ func (p *pump) records(ctx context.Context, enough func() bool) error {
 			if err := send(ctx, pages, page); err != nil {
 				return err
 			}
-			return p.pace.keep(ctx, page.Took)
+			return p.pace.keep(ctx, page.Took, func() { p.tell(ctx) })
 		})
 	})
 	all.Go(func() error {
@@ -117,12 +123,18 @@ func (p *pump) write(ctx context.Context, l load) error {
 	}
 	c := &p.cursor
 	c.Read += int64(len(l.page.Records) + len(l.page.Bad))
-	driver.Tell(ctx, driver.Progress{Done: float64(c.Read), Of: float64(p.of), What: "records"})
+	p.read.Store(c.Read)
+	p.tell(ctx)
 	if l.page.Next == nil { // whoever goes on begins again, and counts again
 		return nil
 	}
 	c.Position = l.page.Next
 	return p.saveNow(ctx)
+}
+
+// tell tells how far it is, and whether it holds itself back.
+func (p *pump) tell(ctx context.Context) {
+	driver.Tell(ctx, driver.Progress{Done: float64(p.read.Load()), Of: float64(p.of), What: "records", Note: p.pace.note()})
 }
 
 // deliver writes and deletes, keeps aside what cannot be taken over, and counts.
@@ -162,6 +174,7 @@ func (p *pump) save(ctx context.Context) error {
 	if !p.cursor.begun() {
 		p.cursor.Begun = time.Now().UTC()
 	}
+	p.cursor.paused = p.pace.told()
 	if err := p.effect.Save(ctx, p.cursor); err != nil {
 		return err
 	}
@@ -177,6 +190,7 @@ func (p *pump) put(bad []driver.BadRecord) error {
 	if len(bad) == 0 {
 		return nil
 	}
+	p.refused = bad[len(bad)-1]
 	where := "say with aside where they are to be kept, and with bears how many are borne"
 	if p.aside != nil {
 		if err := p.aside.keep(p.p.From.String(), p.p.To.String(), bad); err != nil {

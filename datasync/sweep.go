@@ -32,6 +32,9 @@ type sweeps struct {
 // sweepMost is how many records are remembered at most: they are in memory.
 const sweepMost = 1_000_000
 
+// errSwept: it is not known what was deleted.
+var errSwept = errors.New("sweep")
+
 // load reads what was there last.
 func (s *sweeps) load() error {
 	if s.most == 0 {
@@ -85,7 +88,7 @@ func (s *sweeps) end(ctx context.Context, p *pump) error {
 		return nil
 	}
 	if len(s.is) > sweepMost {
-		return fmt.Errorf("sweep: there are more than %d records: mark those that are deleted, and name the mark with deleted", sweepMost)
+		return fmt.Errorf("%w: there are more than %d records: mark those that are deleted, and name the mark with deleted", errSwept, sweepMost)
 	}
 	var gone []driver.Record
 	for _, key := range slices.Sorted(maps.Keys(s.was)) {
@@ -103,8 +106,8 @@ func (s *sweeps) end(ctx context.Context, p *pump) error {
 		gone = append(gone, r)
 	}
 	if most := int(math.Ceil(float64(len(s.was)) * float64(s.most) / 100)); len(gone) > most {
-		return fmt.Errorf("sweep: %d of %d records are gone at once, and at most %d (%v%%) may be: if they were deleted on purpose, delete %s and they stay where they were brought to",
-			len(gone), len(s.was), most, float64(s.most), s.path)
+		return fmt.Errorf("%w: %d of %d records are gone at once, and at most %d (%v%%) may be: if they were deleted on purpose, delete %s and they stay where they were brought to",
+			errSwept, len(gone), len(s.was), most, float64(s.most), s.path)
 	}
 	deleted, err := p.sink.Delete(ctx, p.effect.Mine, gone)
 	if err != nil {

@@ -189,7 +189,7 @@ func namesRight(words []string, rb *runbook.Runbook) bool {
 	command, names := words[0], words[1:]
 	check := func(name string) bool { _, ok := rb.Check(name); return ok }
 	switch command {
-	case "plan", "report", "run", "status", "watch", "why":
+	case "alert", "plan", "report", "run", "status", "watch", "why":
 		return true
 	case "rollback":
 		if len(names) == 0 {

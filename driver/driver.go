@@ -104,7 +104,8 @@ type Background interface {
 	Action
 	// Run works until ctx ends. It saves its cursor as it goes.
 	Run(ctx context.Context, e Effect) error
-	// Staleness is how far behind the work is.
+	// Staleness is how far behind the work is; with an error when it does not get
+	// on, so that it is not known what it lacks.
 	Staleness(ctx context.Context) (time.Duration, error)
 }
 

@@ -38,10 +38,16 @@ type Kept struct {
 	// Fields of Before that are therefore not restored: resource ID → fields;
 	// "*" stands for all fields of the resource.
 	Fields map[string][]string
+	// Doubts are why it is not known that all is there that should be: with one,
+	// no rollback is called verified.
+	Doubts []string
 }
 
 func (k *Kept) Error() string {
 	s := "kept " + k.What + ": " + k.Cost
+	for _, doubt := range k.Doubts {
+		s += "; " + doubt
+	}
 	if k.Hint != "" {
 		s += " (" + k.Hint + ")"
 	}

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -25,7 +26,8 @@ type Env func(reference string) (string, error)
 // that the parameter `of` names. A pointer is
 // a parameter that may be absent: an action owns only fields that are given.
 // An embedded struct's fields are the struct's own. P may have methods Validate() error;
-// of a check, Takes() time.Duration: how long one answer takes; and of a connection that
+// of a check, Takes() time.Duration: how long one answer takes; of background work,
+// Drains() bool, of any action Routes() bool and Against(P) error (see runbook.Kind); and of a connection that
 // tells people something, Reaches(to []string) error.
 func kindOf[P any](about About) runbook.Kind {
 	t := reflect.TypeFor[P]()
@@ -50,6 +52,28 @@ func kindOf[P any](about About) runbook.Kind {
 				return 0
 			}
 			return any(p).(interface{ Takes() time.Duration }).Takes()
+		}
+	}
+	if _, ok := any(*new(P)).(interface{ Drains() bool }); ok {
+		kind.Drains = func(raw runbook.Params) bool {
+			p, err := decode[P](raw, unresolved, nil)
+			return err == nil && any(p).(interface{ Drains() bool }).Drains()
+		}
+	}
+	if _, ok := any(*new(P)).(interface{ Routes() bool }); ok {
+		kind.Routes = func(raw runbook.Params) bool {
+			p, err := decode[P](raw, unresolved, nil)
+			return err == nil && any(p).(interface{ Routes() bool }).Routes()
+		}
+	}
+	if _, ok := any(*new(P)).(interface{ Against(P) error }); ok {
+		kind.Against = func(later, earlier runbook.Params) error {
+			a, err := decode[P](later, unresolved, nil)
+			b, err2 := decode[P](earlier, unresolved, nil)
+			if err := errors.Join(err, err2); err != nil {
+				return err
+			}
+			return any(a).(interface{ Against(P) error }).Against(b)
 		}
 	}
 	if _, ok := any(*new(P)).(interface{ Reaches([]string) error }); ok {

@@ -23,6 +23,13 @@ func At(params runbook.Params) Place { return Place{params} }
 // Given reports whether the runbook says anything of the place.
 func (p Place) Given() bool { return len(p.params) > 0 }
 
+// Named is what the runbook says under a key of the place, where that is a text;
+// "" else.
+func (p Place) Named(key string) string {
+	text, _ := p.params[key].(string)
+	return text
+}
+
 // Placed reads a place as a struct whose fields carry `param` tags, the one that
 // About names.
 func Placed[P any](p Place) (P, error) {

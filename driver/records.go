@@ -44,6 +44,9 @@ type Burdened interface {
 type Burden struct {
 	LockWaits  int           // sessions that wait for a lock
 	ReplicaLag time.Duration // of the replica that is furthest behind
+	// Hidden says why the lag cannot be seen, and what would show it; nil where it
+	// can.
+	Hidden error
 }
 
 // A BulkSource can hand over its records as a stream that a BulkSink of the same
@@ -138,6 +141,16 @@ type RecordWriter interface {
 	Sink(ctx context.Context, place Place, shape Shape) (RecordSink, error)
 }
 
+// A RecordKeeper is a connection to a system that gives back what it has where
+// records are written, by the same place.
+type RecordKeeper interface {
+	RecordWriter
+	// Kept opens a place to write records to for reading; who opens it closes it.
+	// Its ID is that of the sink's resource. A record that is not where a sink would
+	// write it is a bad one.
+	Kept(ctx context.Context, place Place) (RecordSource, error)
+}
+
 // A Shape says what the records of a sink look like.
 type Shape struct {
 	Key []string // the fields that tell records apart
@@ -147,6 +160,9 @@ type Shape struct {
 	Version string
 	// Fields are all that records may have; nil where only they say it.
 	Fields []string
+	// Partial leaves the fields that a record does not have as they are, where it
+	// is there already; one that is nil is taken away.
+	Partial bool
 }
 
 // A RecordSink takes records at one place.

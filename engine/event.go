@@ -234,6 +234,7 @@ type Kept struct {
 	Cost   string              `json:"cost"`
 	Hint   string              `json:"hint,omitempty"`
 	Fields map[string][]string `json:"fields,omitempty"`
+	Doubts []string            `json:"doubts,omitempty"` // why it is not known that all is there
 }
 
 // UndoFailed: this attempt failed; Final says that no further one follows.

@@ -128,7 +128,7 @@ func (s *State) endRollback(rb *runbook.Runbook, ev RollbackEnded, at time.Time)
 // an end.
 func (s *State) undoing(rb *runbook.Runbook, d *Decision, now time.Time) bool {
 	r := s.Rollback
-	for _, id := range r.Undo {
+	for _, id := range s.inTurn(rb) {
 		if _, done := r.Done[id]; done {
 			continue
 		}
@@ -136,7 +136,7 @@ func (s *State) undoing(rb *runbook.Runbook, d *Decision, now time.Time) bool {
 			continue
 		}
 		st := s.step(id)
-		if because := s.restsOn(id); because != "" {
+		if because := s.restsOn(rb, id); because != "" {
 			d.say(UndoHeld{Step: id, Because: because})
 			return true
 		}
@@ -165,15 +165,36 @@ func (s *State) undoing(rb *runbook.Runbook, d *Decision, now time.Time) bool {
 	return false
 }
 
+// inTurn is the order in which undos are tried. Background work has ended with
+// the beginning of the rollback, whatever becomes of its undo, so no other undo
+// rests on that: one that fails, as a system does not answer, is tried again after
+// all the others, and holds up nothing that restores service.
+func (s *State) inTurn(rb *runbook.Runbook) []string {
+	var first, last []string
+	for _, id := range s.Rollback.Undo {
+		if background(rb, id) && s.step(id).Stage == Undoing && s.step(id).Error != "" {
+			last = append(last, id)
+		} else {
+			first = append(first, id)
+		}
+	}
+	return append(first, last...)
+}
+
+func background(rb *runbook.Runbook, id string) bool {
+	def, ok := rb.Step(id)
+	return ok && def.Kind.Background
+}
+
 // restsOn is why an undo must not be tried: a step that was done after it, and
 // touches the same resources, could not be undone.
-func (s *State) restsOn(id string) string {
+func (s *State) restsOn(rb *runbook.Runbook, id string) string {
 	r := s.Rollback
 	for _, other := range r.Undo {
 		if other == id {
 			break
 		}
-		if _, failed := r.Failed[other]; failed && touch(s.step(id), s.step(other)) {
+		if _, failed := r.Failed[other]; failed && !background(rb, other) && touch(s.step(id), s.step(other)) {
 			return fmt.Sprintf("step %s, which came after it, could not be undone", other)
 		}
 	}

@@ -32,6 +32,10 @@ func (s *State) verdict(v *runbook.Verify, readings map[string]evidence.Reading,
 		}
 		if st := s.step(id); st.Kept != nil {
 			end.Left = append(end.Left, fmt.Sprintf("%s: kept %s: %s", id, st.Kept.What, st.Kept.Cost))
+			for _, doubt := range st.Kept.Doubts {
+				end.Result = worse(end.Result, Unverified)
+				end.Why = append(end.Why, id+": "+doubt)
+			}
 		}
 		if s.step(id).Lost {
 			end.Result = worse(end.Result, Unverified)

@@ -36,7 +36,7 @@ func (r *repairer) putBack(ctx context.Context, e driver.Effect, file string) (l
 		}
 		var write, remove, restore []driver.Record
 		for _, w := range part {
-			switch right := now[idOf(w.Key)]; {
+			switch right := now.by[idOf(w.Key)]; {
 			case same(r.counts(right.record), r.counts(w.Record)): // never written, or put back already
 			case right.digest != w.Wrote:
 				left++
@@ -45,7 +45,7 @@ func (r *repairer) putBack(ctx context.Context, e driver.Effect, file string) (l
 			case right.record == nil:
 				restore = append(restore, w.Record)
 			default:
-				write = append(write, r.counts(w.Record))
+				write = append(write, r.over(w.Record, right.record))
 			}
 		}
 		if err := r.put(ctx, e.Mine, write, remove); err != nil {

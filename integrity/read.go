@@ -10,7 +10,7 @@ import (
 // records hands over the records of a place as they are to be compared. A bad one
 // is handed over as its reason.
 func (p place) records(ctx context.Context, take func(driver.Record, *driver.BadRecord) error) error {
-	source, err := p.conn.Source(ctx, p.at)
+	source, err := p.open(ctx, p.at)
 	if err != nil {
 		return err
 	}

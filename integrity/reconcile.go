@@ -16,7 +16,7 @@ import (
 type reconcileParams struct {
 	From  driver.Via[driver.RecordReader] `param:"from,required" doc:"The connection whose records are the truth."`
 	Read  driver.Place                    `param:"read,required" of:"from" doc:"Where its records are."`
-	To    driver.Via[driver.RecordWriter] `param:"to,required" doc:"The connection that is repaired; it must also give records back from where they are written."`
+	To    driver.Via[driver.RecordWriter] `param:"to,required" doc:"The connection that is repaired; it must also give records back from where they are written: PostgreSQL, Redis and NATS do."`
 	Write driver.Place                    `param:"write,required" of:"to" doc:"Where its records are."`
 	Copy  []string                        `param:"copy" doc:"Fields that are taken as they are, as in sync.once."`
 	Map   map[string]any                  `param:"map" doc:"What is made of the records before they are compared and written, as in sync.once."`
@@ -24,6 +24,7 @@ type reconcileParams struct {
 	Extra    string         `param:"extra" enum:"keep|delete" default:"keep" doc:"What becomes of records that the truth does not have."`
 	Settle   *time.Duration `param:"settle" doc:"What differs is looked at again after this long, and only repaired when it is the same then." default:"2s"`
 	Patience time.Duration  `param:"patience" doc:"How long records are looked at again that keep changing; they are left as they are." default:"30s"`
+	Bears    int            `param:"bears" doc:"How many records that cannot be read, or made into what the repaired side has, are borne. While there is one, none is taken away, as it may be the one that seems to be too many." default:"0"`
 	Limit    int            `param:"limit" doc:"How many records are repaired at most; with one more nothing is." default:"10000"`
 	Keep     string         `param:"keep,required" doc:"The file to which records are written as they were before, for undo. It has what they hold: its mode is 0600."`
 }
@@ -33,6 +34,8 @@ func (p reconcileParams) Validate() error {
 	switch {
 	case p.Settle != nil && *p.Settle < 0, p.Patience < 0:
 		return &runbook.FieldError{Field: "settle", Problem: "a time is negative", Remedy: "write 2s"}
+	case p.Bears < 0:
+		return &runbook.FieldError{Field: "bears", Problem: "it is negative", Remedy: "write how many there may be, as in 25"}
 	case p.Limit < 0:
 		return &runbook.FieldError{Field: "limit", Problem: "it is negative", Remedy: "write 10000"}
 	case p.Keep == "":
@@ -77,11 +80,11 @@ func newReconcile(ctx context.Context, p reconcileParams) (*reconcile, error) {
 	if err != nil {
 		return nil, err
 	}
-	back, ok := to.(driver.RecordReader)
+	back, ok := to.(driver.RecordKeeper)
 	if !ok {
-		return nil, refuse(fmt.Sprintf("%s takes records and does not give them back, so that nobody can say what differs", p.To), "repair it with sync.once, or compare another place")
+		return nil, refuse(fmt.Sprintf("%s takes records and does not give them back from where they are written, so that nobody can say what differs", p.To), "repair it with sync.once, or compare another place")
 	}
-	a := &reconcile{p: p, of: pair[place]{place{from, p.Read, made}, place{back, p.Write, nil}}, to: to}
+	a := &reconcile{p: p, of: pair[place]{place{from, p.Read, from.Source, made}, place{back, p.Write, back.Kept, nil}}, to: to}
 	if a.keep, err = disk.Real(p.Keep); err != nil {
 		return nil, fmt.Errorf("data.reconcile: keep: %w", err)
 	}
@@ -90,7 +93,7 @@ func newReconcile(ctx context.Context, p reconcileParams) (*reconcile, error) {
 
 // identify asks the side that is repaired what it is.
 func (a *reconcile) identify(ctx context.Context) error {
-	source, err := a.of.right.conn.Source(ctx, a.of.right.at)
+	source, err := a.of.right.open(ctx, a.of.right.at)
 	if err != nil {
 		return fmt.Errorf("data.reconcile: read back what is repaired: %w", err)
 	}
@@ -116,10 +119,21 @@ func (a *reconcile) Observe(ctx context.Context) (state.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	if report.More || report.Doubled > 0 {
-		return nil, refuse("as of "+report.AsOf.UTC().Format(time.RFC3339)+": "+report.String(), "look with data.equal at what is wrong; only single records are repaired, and at most as many as limit says")
+	if err := a.repairable(report); err != nil {
+		return nil, err
 	}
 	return a.state(report), nil
+}
+
+// repairable refuses what is more than single records that are wrong.
+func (a *reconcile) repairable(r *Report) error {
+	switch {
+	case r.More || r.Doubled > 0 || r.Bad > r.Bears:
+		return refuse("as of "+r.AsOf.UTC().Format(time.RFC3339)+": "+r.String(), "look with data.equal at what is wrong; only single records are repaired, at most as many as limit says, and with as many that cannot be read as bears says")
+	case r.Bad > 0 && r.Extra > 0 && a.p.Extra == "delete":
+		return refuse(fmt.Sprintf("as of %s: %s; those that cannot be read may be the ones that seem to be too many", r.AsOf.UTC().Format(time.RFC3339), r), "mend them, or leave extra: delete out")
+	}
+	return nil
 }
 
 func (a *reconcile) state(r *Report) state.State {
@@ -140,7 +154,7 @@ func (a *reconcile) comparison() comparison {
 	if a.p.Settle != nil {
 		settle = *a.p.Settle
 	}
-	return comparison{of: a.of, choice: a.p.choice, limit: or(a.p.Limit, 10_000), examples: 10, settle: settle, patience: or(a.p.Patience, 30*time.Second)}
+	return comparison{of: a.of, choice: a.p.choice, limit: or(a.p.Limit, 10_000), examples: 10, bears: a.p.Bears, settle: settle, patience: or(a.p.Patience, 30*time.Second)}
 }
 
 // Plan implements driver.Action.
@@ -186,11 +200,12 @@ func (a *reconcile) Apply(ctx context.Context, e driver.Effect) (state.State, er
 			wrong = append(wrong, l.key)
 		}
 	})
+	if err == nil {
+		err = a.repairable(report)
+	}
 	switch {
 	case err != nil:
 		return nil, err
-	case report.More || report.Doubled > 0:
-		return nil, refuse(report.String(), "look with data.equal at what is wrong; only single records are repaired")
 	case len(wrong) == 0:
 		return a.state(report), nil
 	}

@@ -36,7 +36,7 @@ func (a *reconcile) repairer(ctx context.Context, form *driver.Form) (_ *repaire
 	if form != nil {
 		r.key, r.fields = formNames(form.Key), formNames(form.Fields)
 	}
-	shape := driver.Shape{Key: r.key}
+	shape := driver.Shape{Key: r.key, Partial: true}
 	if r.fields != nil {
 		shape.Fields = slices.Concat(r.key, r.fields)
 	}
@@ -79,29 +79,52 @@ func (r *repairer) counts(record driver.Record) driver.Record {
 	return out
 }
 
+// over is what is written of a record over another one: what of that it has not is
+// taken away.
+func (r *repairer) over(record, there driver.Record) driver.Record {
+	out := r.counts(record)
+	for name := range r.counts(there) {
+		if _, has := out[name]; !has {
+			out[name] = nil
+		}
+	}
+	return out
+}
+
 func idOf(key []string) string { return strings.Join(key, "\x00") }
 
+// fetched are records by their keys, and whether there are some that cannot be
+// read, which may be of any key.
+type fetched struct {
+	by     map[string]one
+	unread bool
+}
+
 // fetch gives the records of a place that have some keys, with all their fields.
-func (r *repairer) fetch(ctx context.Context, p place, keys [][]string) (map[string]one, error) {
+func (r *repairer) fetch(ctx context.Context, p place, keys [][]string) (fetched, error) {
 	if r.form != nil {
-		return r.look(ctx, p, keys)
+		by, err := r.look(ctx, p, keys)
+		return fetched{by: by}, err
 	}
 	asked := map[string]bool{}
 	for _, key := range keys {
 		asked[idOf(key)] = true
 	}
-	out := map[string]one{}
-	return out, p.records(ctx, func(record driver.Record, bad *driver.BadRecord) error {
-		if bad != nil {
-			return nil // counted by the comparison
+	out := fetched{by: map[string]one{}}
+	err := p.records(ctx, func(record driver.Record, bad *driver.BadRecord) error {
+		var key []string
+		var err error
+		if bad == nil {
+			key, err = r.a.p.keyOf(record)
 		}
-		key, err := r.a.p.keyOf(record)
-		if err != nil || !asked[idOf(key)] {
-			return nil //nolint:nilerr // counted by the comparison
+		if bad != nil || err != nil {
+			out.unread = true
+		} else if asked[idOf(key)] {
+			out.by[idOf(key)] = one{record, strconv.FormatUint(r.a.p.digest(record), 16)}
 		}
-		out[idOf(key)] = one{record, strconv.FormatUint(r.a.p.digest(record), 16)}
 		return nil
 	})
+	return out, err
 }
 
 // look fetches records by a view, each field as the text that its side writes.
@@ -157,23 +180,23 @@ func written(v driver.View, name string, text *string) any {
 // what was there is on the disk first.
 func (r *repairer) repair(ctx context.Context, e driver.Effect, wrong [][]string) error {
 	for keys := range slices.Chunk(wrong, portion) {
-		now, err := both(ctx, r.a.of, func(ctx context.Context, p place) (map[string]one, error) { return r.fetch(ctx, p, keys) })
+		now, err := both(ctx, r.a.of, func(ctx context.Context, p place) (fetched, error) { return r.fetch(ctx, p, keys) })
 		if err != nil {
 			return err
 		}
 		var before []was
 		var write, remove []driver.Record
 		for _, key := range keys {
-			truth, right := now.left[idOf(key)], now.right[idOf(key)]
+			truth, right := now.left.by[idOf(key)], now.right.by[idOf(key)]
 			switch {
 			case truth.digest == right.digest: // put right meanwhile
 				continue
-			case truth.record == nil && r.a.p.Extra != "delete": // gone meanwhile
+			case truth.record == nil && (r.a.p.Extra != "delete" || now.left.unread): // gone meanwhile, or one that cannot be read
 				continue
 			case truth.record == nil:
 				remove = append(remove, right.record)
 			default:
-				write = append(write, r.counts(truth.record))
+				write = append(write, r.over(truth.record, right.record))
 			}
 			before = append(before, was{key, right.record, truth.digest})
 		}

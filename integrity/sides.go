@@ -59,8 +59,9 @@ func both[A, B any](ctx context.Context, of pair[A], do func(context.Context, A)
 
 // A place is a connection and where in its system records are.
 type place struct {
-	conn driver.RecordReader
+	conn driver.Conn
 	at   driver.Place
+	open func(context.Context, driver.Place) (driver.RecordSource, error)
 	made *mapping.Mapping // of what is read there; nil: it is taken as it is
 }
 
@@ -74,7 +75,10 @@ func (s sides) open(ctx context.Context) (pair[place], error) {
 		return pair[place]{}, err
 	}
 	right, err := s.Right.Open(ctx)
-	return pair[place]{place{left, s.LeftAt, made}, place{right, s.RightAt, nil}}, err
+	if err != nil {
+		return pair[place]{}, err
+	}
+	return pair[place]{place{left, s.LeftAt, left.Source, made}, place{right, s.RightAt, right.Source, nil}}, nil
 }
 
 // views opens a view of either side; ok is false where the two cannot be compared

@@ -12,7 +12,7 @@ import (
 	"github.com/segue-run/segue/runbook"
 )
 
-// An Announced is a receiver of an announcement, and why it was not told.
+// An Announced is a receiver of an announcement or alert, and why it was not told.
 type Announced struct {
 	To  string
 	Err error // nil: it was told

@@ -32,6 +32,10 @@ type Now struct {
 	Waits    []engine.Wait `json:"waits,omitempty"`
 	Next     []string      `json:"next,omitempty"` // what it is about to journal
 	Left     []Left        `json:"left,omitempty"`
+	// Costs say what a rollback would lose now, Floor how far back it goes at most:
+	// to a point of no return.
+	Costs []Cost `json:"costs,omitempty"`
+	Floor string `json:"floor,omitempty"`
 
 	Alert    *engine.Alert     `json:"alert,omitempty"` // what must be acknowledged, or was last
 	Contacts []runbook.Contact `json:"contacts,omitempty"`

@@ -42,7 +42,7 @@ func Sentence(ev engine.Event) string {
 	case engine.GateExpired:
 		return fmt.Sprintf("gate of phase %s gives up at its deadline, then %s: %s", ev.Phase, ev.Then, notPassing(ev.Readings))
 	case engine.CheckTurned:
-		return fmt.Sprintf("check %s is %s%s", ev.Check, ev.Reading.Verdict, figures(ev.Reading))
+		return turned(ev)
 	case engine.GuardTripped:
 		return tripped(ev)
 	case engine.GuardQuiet:
@@ -275,4 +275,15 @@ func steps(n int) string {
 		return "1 step"
 	}
 	return fmt.Sprintf("%d steps", n)
+}
+
+func turned(ev engine.CheckTurned) string {
+	step, behind := strings.CutPrefix(ev.Check, engine.Behind(""))
+	switch {
+	case !behind:
+		return fmt.Sprintf("check %s is %s%s", ev.Check, ev.Reading.Verdict, figures(ev.Reading))
+	case ev.Reading.Verdict == evidence.Pass:
+		return fmt.Sprintf("step %s keeps up, %s behind", step, ev.Reading.Value)
+	}
+	return fmt.Sprintf("how far step %s is behind is not known%s", step, figures(ev.Reading))
 }

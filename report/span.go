@@ -71,5 +71,13 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
+// moment is a time as seen from another: of the same day its time will do.
+func moment(t, from time.Time) string {
+	if t, from = t.UTC(), from.UTC(); t.YearDay() == from.YearDay() && t.Year() == from.Year() {
+		return clock(t)
+	}
+	return stamp(t)
+}
+
 // instant is a time of day to the millisecond, for what follows quickly.
 func instant(t time.Time) string { return t.UTC().Format("15:04:05.000") }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -32,6 +33,9 @@ func Status(h *runner.History, s *engine.State, d engine.Decision, holder string
 		for _, id := range r.First {
 			n.First = append(n.First, v.step(id))
 		}
+	}
+	if n.Costs = v.costs(n.Holder); !s.Status.Final() && s.Status != engine.RollingBack {
+		n.Floor = s.Floor
 	}
 	n.Guards = v.guards()
 	n.Checks = v.checks(d)
@@ -166,9 +170,13 @@ func (v viewer) behind(step string) string {
 	}
 	d, err := time.ParseDuration(c.Reading.Value)
 	if c.Reading.Verdict != evidence.Pass || err != nil {
-		return c.Reading.Detail
+		text := "how far behind is not known: " + c.Reading.Detail
+		if err == nil {
+			text = fmt.Sprintf("not known since %s UTC how far behind: %s", moment(c.Reading.At.Add(-d), v.now), c.Reading.Detail)
+		}
+		return text
 	}
-	return (d + max(v.now.Sub(c.Reading.At), 0)).Round(time.Second).String() + " behind"
+	return Span(d).String() + " behind as of " + clock(c.Reading.At) + " UTC"
 }
 
 func words(st *engine.Step) string {

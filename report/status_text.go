@@ -33,6 +33,7 @@ func (n Now) Text() string {
 	if g := n.gateText(); g != "" {
 		b.WriteString("\n" + g)
 	}
+	b.WriteString(n.costText())
 	if len(n.Checks) > 0 {
 		b.WriteString("\nchecks\n" + n.checkTable().text("  "))
 	}

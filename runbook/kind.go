@@ -35,6 +35,19 @@ type Kind struct {
 	// valid; nil where they do not say it.
 	Takes func(Params) time.Duration `json:"-"`
 
+	// Drains reports, of background work by its parameters, whether its undo brings
+	// over what is still to come: how far behind it is says what a rollback costs.
+	// Nil: it does not.
+	Drains func(Params) bool `json:"-"`
+
+	// Routes reports, of an action by its parameters, whether it sends clients to the
+	// new side. Nil: it does not.
+	Routes func(Params) bool `json:"-"`
+	// Against looks at the parameters of two steps of the kind, which are valid, and
+	// refuses what they would do to each other; an error as of Validate, about the
+	// later one. Nil: nothing.
+	Against func(later, earlier Params) error `json:"-"`
+
 	Background   bool // keeps working after apply
 	Resumable    bool // can continue from a cursor
 	Health       bool // a check that fails when its subject cannot be reached

@@ -137,6 +137,8 @@ func (p *parser) runbook(rb *Runbook, root *yaml.Node, vals Values) {
 	p.people(rb, m)
 	rb.LeftOut = p.left
 	p.unused(rb)
+	p.against(rb)
+	p.drainedTooEarly(rb)
 }
 
 // version looks at `segue: v1` first: another version is another language, in

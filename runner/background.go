@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/segue-run/segue/driver"
@@ -28,7 +29,7 @@ func (j *job) background(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		j.behind(evidence.Unsure("it ended, and is started again: " + j.l.r.errorText(err)))
+		j.behind(0, fmt.Errorf("it ended, and is started again: %w", err))
 		j.l.r.log().Warn("background work ended; starting it again", "step", j.def.ID, "error", err)
 		if !pause(ctx, wait) {
 			break
@@ -50,14 +51,31 @@ func (j *job) work(ctx context.Context, b driver.Background, eff driver.Effect) 
 		case err := <-ended:
 			return err
 		case <-tick.C:
-			if d, err := b.Staleness(ctx); err == nil {
-				j.behind(evidence.Passed(d.Round(100*time.Millisecond).String(), ""))
+			d, err := b.Staleness(ctx)
+			if d > 0 {
+				j.fresh = time.Now().Add(-d)
 			}
+			j.behind(d, err)
 		}
 	}
 }
 
-func (j *job) behind(r evidence.Reading) {
+// behind tells how far behind the work is, or that this is not known: then since
+// when it is not.
+func (j *job) behind(d time.Duration, err error) {
+	r := evidence.Passed(tenths(d), "")
+	if err != nil {
+		r = evidence.Unsure(j.l.r.errorText(err))
+		if !j.fresh.IsZero() {
+			r.Value = tenths(time.Since(j.fresh))
+		}
+	}
 	r.At, r.Source = time.Now(), j.def.Kind.Name
 	j.l.tell(news{from: j.f, check: engine.Behind(j.def.ID), reading: r})
+}
+
+// tenths is a duration in tenths of a second, rather too long than too short.
+func tenths(d time.Duration) string {
+	const tenth = 100 * time.Millisecond
+	return (d + tenth - 1).Truncate(tenth).String()
 }

@@ -53,6 +53,7 @@ type job struct {
 	through  []undone // all of the rollback, as they were undone
 	lastTry  bool
 	deadline time.Duration
+	fresh    time.Time // what was at the source of background work then is over
 }
 
 func (l *loop) job(f *flight) *job {
@@ -189,6 +190,9 @@ func (j *job) undone(ctx context.Context) (engine.UndoDone, error) {
 	ev := engine.UndoDone{Step: j.def.ID}
 	a, eff, err := j.open(ctx, true)
 	if err != nil {
+		if drains := j.def.Kind.Drains; drains != nil && drains(j.def.Params) {
+			err = fmt.Errorf("what is still to come over is not known: %w", err)
+		}
 		return ev, err
 	}
 	// What is found is saved, and restored over anyway.
@@ -200,7 +204,7 @@ func (j *job) undone(ctx context.Context) (engine.UndoDone, error) {
 	var kept *driver.Kept
 	switch {
 	case errors.As(err, &kept):
-		ev.Kept = &engine.Kept{What: kept.What, Cost: kept.Cost, Hint: kept.Hint, Fields: kept.Fields}
+		ev.Kept = &engine.Kept{What: kept.What, Cost: kept.Cost, Hint: kept.Hint, Fields: kept.Fields, Doubts: kept.Doubts}
 	case err != nil:
 		return ev, err
 	}

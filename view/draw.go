@@ -25,6 +25,7 @@ func Draw(s Scene, width, height int, p Paint) string {
 		{title: "to do", lines: d.people(), least: 6},
 		{title: "phases", lines: d.phases(), least: 3, focus: d.focus()},
 		{title: "gate", lines: d.gate(), least: 1},
+		{title: "a rollback now", lines: d.costs(), least: 1},
 		{title: "checks and guards", lines: d.checks(), least: 2, more: true},
 		{title: "", lines: s.Notes, least: 1},
 		{title: "left behind", lines: d.left(), least: 1, more: true},
@@ -146,6 +147,15 @@ func (d drawing) gate() []string {
 		return []string{line}
 	}
 	return nil
+}
+
+// costs are what a rollback would cost now.
+func (d drawing) costs() []string {
+	var out []string
+	for _, line := range d.now.CostLines() {
+		out = append(out, clean(line))
+	}
+	return out
 }
 
 func (d drawing) left() []string {

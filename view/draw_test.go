@@ -8,6 +8,8 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/segue-run/segue/engine"
+	"github.com/segue-run/segue/evidence"
 	"github.com/segue-run/segue/report"
 	"github.com/segue-run/segue/runner"
 	"github.com/segue-run/segue/view"
@@ -30,6 +32,10 @@ func scenes(t *testing.T) map[string]view.Scene {
 		"nobody":       make(upTo(t, whole, "gate.opened", 0), nil, "", time.Hour),
 		"over":         make(broken, nil, "", time.Hour),
 	}
+	carried := upTo(t, recorded(t, "carried"), "gate.opened", 0)
+	behind := evidence.Passed("400ms", "")
+	behind.At = end(carried).Add(1500 * time.Millisecond)
+	out["carrying"] = make(carried, []report.Seen{{Check: engine.Behind("cutover/new-to-old"), Reading: behind}}, holder, 2*time.Second)
 	noted := out["gating"]
 	noted.Notes = []string{"load: 512 msg/s, 0 errors"}
 	out["gating"] = noted

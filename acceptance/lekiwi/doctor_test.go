@@ -130,19 +130,49 @@ func (w *world) highErrorRate(t *testing.T) {
 }
 
 func (w *world) connectionExhaustion(t *testing.T) {
+	t.Run("nobody uses them", func(t *testing.T) {
+		w.connect(t, func(context.Context, *pgx.Conn) error { return nil })
+		w.carryOut(t, w.diagnosis(t, "connection-exhaustion", "idle for long"), "--set", "idle-for=1s")
+		w.well(t, "connection-exhaustion")
+	})
+	t.Run("they are in use", func(t *testing.T) {
+		begin := func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, "BEGIN")
+			return err
+		}
+		n := w.connect(t, begin)
+		w.carryOut(t, w.diagnosis(t, "connection-exhaustion", "They are in use"))
+		// It has taken a restart, and they come again.
+		runtest.Check(t, w.sys.AwaitHealthy(t.Context()))
+		w.hold(t, n, begin)
+		w.well(t, "connection-exhaustion")
+	})
+}
+
+// connect takes nearly all connections that PostgreSQL has left, until the test
+// ends, and says how many these were.
+func (w *world) connect(t *testing.T, and func(context.Context, *pgx.Conn) error) (n int) {
+	t.Helper()
 	ctx := t.Context()
-	var most int
 	conn, err := pgx.Connect(ctx, w.sys.Env.SuperURL)
 	runtest.Check(t, err)
-	runtest.Check(t, conn.QueryRow(ctx, "SELECT current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')").Scan(&most))
+	runtest.Check(t, conn.QueryRow(ctx, "SELECT current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')").Scan(&n))
 	runtest.Check(t, conn.Close(ctx))
-	for range most - 8 { // some are the superuser's
+	n -= 8 // some are the superuser's
+	w.hold(t, n, and)
+	return n
+}
+
+// hold keeps this many connections until the test ends.
+func (w *world) hold(t *testing.T, n int, and func(context.Context, *pgx.Conn) error) {
+	t.Helper()
+	ctx := t.Context()
+	for range n {
 		c, err := pgx.Connect(ctx, w.sys.Env.DatabaseURL)
 		runtest.Check(t, err)
-		t.Cleanup(func() { _ = c.Close(context.WithoutCancel(ctx)) })
+		t.Cleanup(func() { _ = c.Close(context.WithoutCancel(ctx)) }) // it may have been cut
+		runtest.Check(t, and(ctx, c))
 	}
-	w.carryOut(t, w.diagnosis(t, "connection-exhaustion", "idle for long"), "--set", "idle-for=1s")
-	w.well(t, "connection-exhaustion")
 }
 
 func (w *world) redisFull(t *testing.T) {
@@ -184,7 +214,8 @@ func (w *world) completeFailure(t *testing.T) {
 
 func (w *world) serviceDown(t *testing.T) {
 	for entry, name := range map[string]string{
-		"It is the state-manager": system.Instance(system.State, 0), "It is the discovery-service": system.Instance(system.Discovery, 0),
+		"PostgreSQL does not answer": system.Postgres,
+		"It is the state-manager":    system.Instance(system.State, 0), "It is the discovery-service": system.Instance(system.Discovery, 0),
 		"It is the websocket-monitor": system.Instance(system.Monitor, 0), "It is the teleoperation-service": system.Instance(system.Teleoperation, 0),
 	} {
 		runtest.Check(t, w.sys.StopProcess(t.Context(), name))

@@ -126,7 +126,7 @@ func set(more ...string) []string {
 	)...)
 }
 
-// side is who answers the edge's health page, for who has no id.
+// served waits until a check passes: of what each side serves, say.
 func (w *world) served(t testing.TB, check string) {
 	t.Helper()
 	runtest.Await(t, time.Minute, check, func() bool {

@@ -71,7 +71,7 @@ verified, 4 waiting for a person, 5 rolled back but unverified.`,
 		}
 	}
 	add("write", a.lintCommand(), a.planCommand(), a.checkCommand(), a.compareCommand(), a.loadCommand(), a.logsCommand(), a.schemaCommand(), a.kindsCommand(), a.exportCommand())
-	add("run", a.runCommand(), a.teeCommand(), a.announceCommand(), a.notifyCommand())
+	add("run", a.runCommand(), a.teeCommand(), a.announceCommand(), a.alertCommand(), a.notifyCommand())
 	add("say", a.signalCommands()...)
 	add("read", a.readCommands()...)
 	return root

@@ -145,6 +145,7 @@ func (w *smallWorld) outline() string {
 var ownIdentity = regexp.MustCompile(`postgres:[^"]*`)
 
 func TestKilledAtAnyBoundaryItEndsAsIfNothingHadHappened(t *testing.T) {
+	t.Parallel()
 	for _, end := range []string{"forward", "back"} {
 		t.Run(end, func(t *testing.T) {
 			whole := newSmallWorld(t, "w"+end, end)

@@ -155,6 +155,11 @@ func (a *app) announce(ctx context.Context, rb *runbook.Runbook) error {
 	if err != nil {
 		return usage(err)
 	}
+	return a.sayTold(told)
+}
+
+// sayTold says who was told; the error, who was not.
+func (a *app) sayTold(told []notify.Announced) error {
 	var failed []error
 	for _, t := range told {
 		if t.Err != nil {

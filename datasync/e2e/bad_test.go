@@ -145,3 +145,27 @@ func TestATablesConstraintIsHeldAgainstTheRecordThatBreaksIt(t *testing.T) {
 		t.Errorf("aside is %s (%v)", text, err)
 	}
 }
+
+// The step says how many it bears: one more is a failure, and kept aside too.
+func TestTheTwentySixthBadRecordOfAStepThatBearsTwentyFiveFails(t *testing.T) {
+	t.Parallel()
+	records := fleet(1000)
+	bad := spoil(records, 26)
+	legacy, db := newRobots(t, records...), server.Database(t)
+	postgrestest.Exec(t, db, table)
+	file := filepath.Join(t.TempDir(), "aside.jsonl")
+	a := drivertest.Make(t, strict(fmt.Sprintf("          bears: 25\n          aside: %s\n", file)), map[string]string{"LEGACY": legacy.URL, "DB": db}, parts()...).Actions["sync"]
+	_, err := a.Apply(t.Context(), (&life{}).effect(a, t))
+	if err == nil || !strings.Contains(err.Error(), "26 so far, 25 are borne") || !strings.Contains(err.Error(), "they are in "+file) {
+		t.Errorf("the error is %v", err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range bad {
+		if bytes.Count(text, []byte(`"`+id+`"`)) != 1 {
+			t.Errorf("%s is aside %d times, want once", id, bytes.Count(text, []byte(`"`+id+`"`)))
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 // flaky passes connections on, and breaks those that there are when it is told to.
 type flaky struct {
 	to    string
+	slow  atomic.Bool // what comes back takes its time
 	mu    sync.Mutex
 	conns []net.Conn
 }
@@ -54,6 +56,23 @@ func (f *flaky) breakAll() (broken int) {
 	return broken
 }
 
+// slowness is how long what is slow takes.
+const slowness = 40 * time.Millisecond
+
+// late hands on what it reads after a while.
+type late struct {
+	net.Conn
+	slow *atomic.Bool
+}
+
+func (l late) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if l.slow.Load() {
+		time.Sleep(slowness)
+	}
+	return n, err
+}
+
 func (f *flaky) serve(l net.Listener) {
 	for {
 		in, err := l.Accept()
@@ -68,8 +87,12 @@ func (f *flaky) serve(l net.Listener) {
 		f.mu.Lock()
 		f.conns = append(f.conns, in, out)
 		f.mu.Unlock()
-		pass := func(to, from net.Conn) { _, _ = io.Copy(to, from); _ = to.Close(); _ = from.Close() }
-		go pass(in, out)
+		pass := func(to io.WriteCloser, from io.ReadCloser) {
+			_, _ = io.Copy(to, from)
+			_ = to.Close()
+			_ = from.Close()
+		}
+		go pass(in, late{out, &f.slow})
 		go pass(out, in)
 	}
 }

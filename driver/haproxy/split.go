@@ -30,6 +30,9 @@ var (
 	mapPath  = regexp.MustCompile(`^/[A-Za-z0-9_./:@%+=,-]+$`)
 )
 
+// Routes reports whether clients are sent to the new side.
+func (p splitParams) Routes() bool { return p.New > 0 }
+
 // Validate implements what types cannot say.
 func (p splitParams) Validate() error {
 	if _, err := edge.ShareOf("new", p.New); err != nil {

@@ -113,7 +113,7 @@ func (x *crossing) brace(ctx context.Context, g *gathered, l *leg) error {
 			x.c, x.giver, giver.leader(), x.taker, taker.leader(), g.server)
 	}
 	l.Before = taker.State.LastSeq
-	g.dropped, g.attached = clone(giver.Config), clone(taker.Config)
+	g.dropped, g.attached, g.whole = clone(giver.Config), clone(taker.Config), giver.Config
 	dropSubjects(x.giver, g.dropped, x.space...)
 	addSubjects(g.attached, x.space...)
 	return nil

@@ -20,7 +20,19 @@ func (x *crossing) recover(ctx context.Context, l *leg) error {
 		l.Ledger = &relay.Ledger{Blind: died}
 		return nil
 	}
-	l.At = atCopied // it died before the cut, or the giver has it again
+	// It died before the cut, or the giver has it again. A request to cut that is
+	// still on its way comes before this one.
+	giver, err := x.c.stream(ctx, x.giver)
+	if err != nil || giver == nil {
+		return fmt.Errorf("look at stream %s: %w", x.giver, err)
+	}
+	if _, err := x.c.updateStream(ctx, x.mine, x.giver, giver.Config); err != nil {
+		return err
+	}
+	l.At = atCopied
+	if l.Interrupted == "" {
+		l.Interrupted = "the process died when it was about to cut the subjects off, or had" + unwaited
+	}
 	strays, err := x.strays(ctx, l)
 	if err != nil {
 		return err
@@ -52,7 +64,7 @@ func (x *crossing) reconcileBlind(ctx context.Context, l *leg) error {
 			published[m.Subject]++
 		}
 	}
-	l.Ledger.Doubtful = relay.Equal(taken)
+	l.Ledger.Doubtful = x.doubtful(l, have)
 	return x.book(ctx, l, l.Ledger, published, reading{have: taken, next: last + 1})
 }
 
@@ -66,12 +78,20 @@ func (x *crossing) locate(ctx context.Context, l *leg) error {
 	if l.Ledger == nil {
 		l.Ledger = &relay.Ledger{Blind: died}
 	}
-	l.Ledger.Doubtful = relay.Equal(slices.DeleteFunc(have, func(m relay.Stored) bool { return m.Source == x.giver }))
+	l.Ledger.Doubtful = x.doubtful(l, have)
 	return nil
 }
 
 // died is what a ledger says when nobody knows any more what was heard.
 const died = "the process that had cut the subjects off died before it could compare what it had heard: what nobody waited for may be missing, what has no Nats-Msg-Id may be there twice"
+
+// doubtful counts what may be a second copy, and what will be one: what was
+// copied late.
+func (x *crossing) doubtful(l *leg, have []relay.Stored) int {
+	var r reading
+	r.add(have, 0, x.giver)
+	return r.late(l.Cut) + relay.Equal(r.have)
+}
 
 // find is locate, and what the taker has since the cut, up to its last.
 func (x *crossing) find(ctx context.Context, l *leg) (have []relay.Stored, last uint64, err error) {
@@ -122,25 +142,4 @@ func (x *crossing) caughtUpBlind(ctx context.Context) error {
 		return fmt.Errorf("%s: wait until stream %s has copied the last %d messages of %s: %w", x.c, x.taker, lag, x.giver, err)
 	}
 	return nil
-}
-
-// last is a stream's last sequence once all that it has taken is stored.
-func (x *crossing) last(ctx context.Context, stream string) (uint64, error) {
-	info, err := x.c.stream(ctx, stream)
-	if err != nil {
-		return 0, err
-	}
-	if info == nil {
-		return 0, fmt.Errorf("%s: stream %s is gone", x.c, stream)
-	}
-	probed := closedSubject(stream)
-	if raw := rawSubjects(info.Config); len(raw) > 0 {
-		probed = concrete(raw[0])
-	}
-	_, last, err := x.c.fence(ctx, probed)
-	if err != nil {
-		return 0, err
-	}
-	_, err = x.applied(ctx, stream, last)
-	return last, err
 }

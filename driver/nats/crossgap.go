@@ -16,8 +16,12 @@ func clone(cfg config) config { return maps.Clone(cfg) }
 
 // gap is the part in which nobody owns the space. When it returns nil the taker
 // owns it, whatever went wrong: what the relay can no longer account for then
-// is said in the ledger.
+// is said in the ledger. With *givenBack nothing was handed over.
 func (x *crossing) gap(ctx context.Context, g *gathered, l *leg) error {
+	if err := g.relay.Err(); err != nil {
+		l.At = atCopied
+		return &givenBack{fmt.Errorf("%s: nothing was cut: %w", x.c, err)}
+	}
 	if err := x.mine(); err != nil {
 		return err
 	}
@@ -25,10 +29,13 @@ func (x *crossing) gap(ctx context.Context, g *gathered, l *leg) error {
 	x.mine = lingering(before)
 	defer func() { x.mine = before }()
 	began := time.Now()
-	if err := x.cut(ctx, g); err != nil {
-		return err
+	err := x.cut(ctx, g)
+	if refused(err) {
+		return err // it owns it
 	}
-	err := x.carry(ctx, g, l)
+	if err == nil {
+		err = x.carry(ctx, g, l)
+	}
 	if err == nil {
 		err = x.attach(ctx, g)
 	}
@@ -45,13 +52,27 @@ func (x *crossing) gap(ctx context.Context, g *gathered, l *leg) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gapTimeout)
 	defer cancel()
-	if rescue := x.rescue(ctx); rescue != nil {
+	owner, rescue := x.rescue(ctx, g)
+	if rescue != nil {
 		return errors.Join(err, rescue)
+	}
+	if owner == x.giver {
+		l.Interrupted = fmt.Sprintf("nobody owned the subjects for %.1f ms (%v)%s", ms(time.Since(began)), err, unwaited)
+		return &givenBack{err}
 	}
 	l.Ownerless = ms(time.Since(began))
 	l.Ledger = &relay.Ledger{Blind: err.Error(), Ownerless: l.Ownerless}
 	return nil
 }
+
+// unwaited ends what a ledger says of a gap in which nothing was carried.
+const unwaited = "; the old owner has them again: what nobody waited for may be lost, who waited was not answered"
+
+// givenBack: the giver owns the space, as it did before the cut.
+type givenBack struct{ err error }
+
+func (g *givenBack) Error() string { return g.err.Error() }
+func (g *givenBack) Unwrap() error { return g.err }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
@@ -73,15 +94,18 @@ func lingering(mine func() error) func() error {
 	}
 }
 
-// cut takes the space from the giver.
+// cut takes the space from the giver. Without an answer it may have done so, or
+// do so later.
 func (x *crossing) cut(ctx context.Context, g *gathered) error {
 	if _, err := x.c.updateSoon(ctx, x.mine, x.giver, g.dropped); err != nil {
 		err = fmt.Errorf("cut %s: %w", quoted(x.space), err)
 		if refused(err) {
-			return err // it owns it
+			return err
 		}
-		if owner, look := x.owner(ctx); look != nil || owner != "" {
-			return errors.Join(err, look)
+		if owner, look := x.owner(ctx); look != nil {
+			return fmt.Errorf("%w; and who owns it now: %v", err, look) //nolint:errorlint // a refused look is no refused cut
+		} else if owner != "" {
+			return err
 		}
 	}
 	x.reached("cut")
@@ -89,16 +113,49 @@ func (x *crossing) cut(ctx context.Context, g *gathered) error {
 }
 
 // carry forwards what was published since the giver stored its last message,
-// once the taker has copied that one.
+// once the taker has copied that one. While the cut gets known, what the giver
+// has stored is read and copied already; then only what came since is left.
 func (x *crossing) carry(ctx context.Context, g *gathered, l *leg) error {
-	if err := sleep(ctx, settleTime); err != nil {
+	l.End = 0
+	for cut := time.Now(); ; {
+		known := time.Since(cut) >= settleTime
+		if err := x.follow(ctx, g, l); err != nil {
+			return err
+		}
+		if known {
+			break
+		}
+		if err := sleep(ctx, settleTime-time.Since(cut)); err != nil {
+			return err
+		}
+	}
+	var err error
+	if l.Cut, err = x.end(ctx, g, x.taker); err != nil {
 		return err
 	}
+	// Whoever has lost the lease meanwhile does not carry: another may have given
+	// the space to somebody.
+	if err := x.mine(); err != nil {
+		return err
+	}
+	g.carrying = true
+	g.relay.Forward(g.since.Index, g.tail)
+	// What has waited is the taker's before anything comes to it directly, which
+	// would overtake it. Without that, order may be lost and no message.
+	brief, stop := context.WithTimeout(ctx, settleTime)
+	defer stop()
+	_, _ = x.end(brief, g, x.taker)
+	x.reached("carried")
+	return g.relay.Err()
+}
+
+// follow reads what the giver has stored up to now, and waits until the taker
+// has copied it.
+func (x *crossing) follow(ctx context.Context, g *gathered, l *leg) error {
 	end, err := x.end(ctx, g, x.giver)
-	if err != nil {
+	if err != nil || end == l.End {
 		return err
 	}
-	l.End = end
 	if _, err := x.applied(ctx, x.giver, end); err != nil {
 		return err
 	}
@@ -112,17 +169,8 @@ func (x *crossing) carry(ctx context.Context, g *gathered, l *leg) error {
 	if err := x.copied(short, end); err != nil {
 		return fmt.Errorf("wait until stream %s has copied the last of %s: %w", x.taker, x.giver, err)
 	}
-	if l.Cut, err = x.end(ctx, g, x.taker); err != nil {
-		return err
-	}
-	g.relay.Forward(g.since.Index, g.tail)
-	// What has waited is the taker's before anything comes to it directly, which
-	// would overtake it. Without that, order may be lost and no message.
-	brief, stop := context.WithTimeout(ctx, settleTime)
-	defer stop()
-	_, _ = x.end(brief, g, x.taker)
-	x.reached("carried")
-	return g.relay.Err()
+	l.End = end
+	return nil
 }
 
 // electing is how long a stream may be without a leader before the gap is ended
@@ -171,19 +219,37 @@ func (x *crossing) overlap(ctx context.Context, g *gathered) error {
 	return g.relay.Err()
 }
 
-// rescue gives the space to the taker when the way there has failed: its
-// messages are not the giver's any more, and it takes what comes. If it cannot,
-// the giver gets it back.
-func (x *crossing) rescue(ctx context.Context) error {
-	x.linger(ctx)
-	err := x.own(ctx, x.taker)
-	if err == nil || errors.Is(err, driver.ErrNotMine) {
+// rescue gives the space an owner when the way to the taker has failed. Once
+// something was carried it is the taker: it has all that was the giver's, and
+// what comes is later. Before, it is the giver: the taker may lack messages of
+// it, and what would come to it now would be in it before these.
+func (x *crossing) rescue(ctx context.Context, g *gathered) (owner string, err error) {
+	first, second := x.taker, x.giver
+	if !g.carrying {
+		first, second = second, first
+	}
+	if err = x.regain(ctx, g, first); err == nil || errors.Is(err, driver.ErrNotMine) {
+		return first, err
+	}
+	if next := x.regain(ctx, g, second); next != nil {
+		return "", fmt.Errorf("%s, giving it to stream %s failed: %w", ownerless(x.space, err, next), first, errors.Join(err, next))
+	}
+	if second == x.taker {
+		return second, nil
+	}
+	return "", fmt.Errorf("stream %s owns %s again, giving it to stream %s failed: %w", second, quoted(x.space), first, err)
+}
+
+// regain is own in the gap. The giver's configuration is written whatever it
+// seems to be: a request to cut that had no answer may still be on its way, and
+// comes before this one.
+func (x *crossing) regain(ctx context.Context, g *gathered, stream string) error {
+	if stream == x.giver {
+		_, err := x.c.updateSoon(ctx, x.mine, x.giver, g.whole)
 		return err
 	}
-	if back := x.own(ctx, x.giver); back != nil {
-		return fmt.Errorf("%s, giving it to stream %s failed: %w", ownerless(x.space, err, back), x.taker, errors.Join(err, back))
-	}
-	return fmt.Errorf("stream %s owns %s again, giving it to stream %s failed: %w", x.giver, quoted(x.space), x.taker, err)
+	x.linger(ctx)
+	return x.own(ctx, stream)
 }
 
 // own makes a stream own the space.

@@ -22,8 +22,11 @@ type gathered struct {
 	since relay.Mark
 	tail  []relay.Stored // what the giver has stored after that, as far as it was read
 	read  uint64         // up to here
-	// dropped and attached are the configurations that the gap writes.
-	dropped, attached config
+	// dropped and attached are the configurations that the gap writes, and whole
+	// is the giver's when it gets the space back.
+	dropped, attached, whole config
+	// carrying: messages may have been carried to the taker.
+	carrying bool
 }
 
 func (g *gathered) close() {

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -75,8 +76,10 @@ type leg struct {
 	End uint64 `json:"end,omitempty"`
 	// Strays is where messages lie in the taker that were carried to it before it
 	// could not be attached: the giver lacks them.
-	Strays *stretch        `json:"strays,omitempty"`
-	Window json.RawMessage `json:"window,omitempty"` // the taker's duplicate window, as it was
+	Strays *stretch `json:"strays,omitempty"`
+	// Interrupted is what the ledger says of a gap that ended with the giver.
+	Interrupted string          `json:"interrupted,omitempty"`
+	Window      json.RawMessage `json:"window,omitempty"` // the taker's duplicate window, as it was
 	// Ownerless is for how long nobody owned the space, in milliseconds.
 	Ownerless float64       `json:"ownerless_ms,omitempty"`
 	Ledger    *relay.Ledger `json:"ledger,omitempty"`
@@ -112,44 +115,30 @@ func (x *crossing) prefix() string { return "_segue.relay." + x.taker }
 // cross carries the crossing out from where leg says it is, and saves each
 // sub-step.
 func (x *crossing) cross(ctx context.Context, l *leg, save func(context.Context) error) error {
-	done := func(at string) error {
-		l.At = at
-		x.reached(at)
-		return save(ctx)
-	}
 	if err := x.adopt(ctx, l); err != nil {
 		return err
 	}
-	if l.At == atCutting {
-		if err := x.recover(ctx, l); err != nil {
+	for try := 1; !l.past(atAttached); {
+		if l.At == atCutting {
+			if err := x.recover(ctx, l); err != nil {
+				return err
+			}
+			if err := save(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		err := x.approach(ctx, l, save)
+		if _, again := errors.AsType[*givenBack](err); err != nil && (!again || try == approaches || ctx.Err() != nil) {
 			return err
 		}
-		if err := save(ctx); err != nil {
-			return err
-		}
-	}
-	if !l.past(atAttached) {
-		if err := x.begin(ctx, l); err != nil {
-			return err
-		}
-		if err := done(atCopying); err != nil {
-			return err
-		}
-		if err := x.copy(ctx, l); err != nil {
-			return err
-		}
-		if err := done(atCopied); err != nil {
-			return err
-		}
-		if err := x.handOver(ctx, l, save); err != nil {
-			return err
-		}
+		try++
 	}
 	if !l.past(atReconciled) {
 		if err := x.reconcileBlind(ctx, l); err != nil {
 			return err
 		}
-		if err := done(atReconciled); err != nil {
+		if err := x.done(ctx, l, atReconciled, save); err != nil {
 			return err
 		}
 	}
@@ -157,9 +146,30 @@ func (x *crossing) cross(ctx context.Context, l *leg, save func(context.Context)
 		if err := x.settle(ctx); err != nil {
 			return err
 		}
-		return done(atSettled)
+		return x.done(ctx, l, atSettled, save)
 	}
 	return nil
+}
+
+// approaches are how often at most a crossing is begun in which the giver gets
+// the space back.
+const approaches = 3
+
+// approach is the way up to the taker's owning the space.
+func (x *crossing) approach(ctx context.Context, l *leg, save func(context.Context) error) error {
+	if err := x.begin(ctx, l); err != nil {
+		return err
+	}
+	if err := x.done(ctx, l, atCopying, save); err != nil {
+		return err
+	}
+	if err := x.copy(ctx, l); err != nil {
+		return err
+	}
+	if err := x.done(ctx, l, atCopied, save); err != nil {
+		return err
+	}
+	return x.handOver(ctx, l, save)
 }
 
 // handOver is the part that lives in one process: the relay's memory does not
@@ -190,9 +200,7 @@ func (x *crossing) handOver(ctx context.Context, l *leg, save func(context.Conte
 	if err := x.gap(short, g, l); err != nil {
 		return err
 	}
-	l.At = atAttached
-	x.reached(atAttached)
-	if err := save(ctx); err != nil {
+	if err := x.done(ctx, l, atAttached, save); err != nil {
 		return err
 	}
 	if l.Ledger != nil { // the relay was lost: what is left is done without it
@@ -201,8 +209,13 @@ func (x *crossing) handOver(ctx context.Context, l *leg, save func(context.Conte
 	if err := x.reconcile(ctx, g, l); err != nil {
 		return err
 	}
-	l.At = atReconciled
-	x.reached(atReconciled)
+	return x.done(ctx, l, atReconciled, save)
+}
+
+// done journals a sub-step.
+func (x *crossing) done(ctx context.Context, l *leg, at string, save func(context.Context) error) error {
+	l.At = at
+	x.reached(at)
 	return save(ctx)
 }
 
@@ -233,15 +246,23 @@ func (x *crossing) adopt(ctx context.Context, l *leg) error {
 	if err != nil || owner != "" {
 		return err
 	}
-	// The taker: it may have messages already that came after the giver's.
-	to := x.taker
-	if !l.past(atCutting) {
-		to = x.giver
-	} else {
+	to := x.giver
+	if l.past(atCutting) {
+		// Once something was carried to the taker it has all that was the giver's.
+		// Before that it may lack some of it, which would come after what it takes.
 		x.start = l.Start
-		x.linger(ctx)
+		carried, err := x.strays(ctx, l)
+		if err != nil || len(carried) > 0 || l.past(atAttached) {
+			to = x.taker
+			x.linger(ctx)
+		} else {
+			l.Interrupted = "the process that had cut the subjects off died before it had carried anything" + unwaited
+		}
 	}
 	if err := x.own(ctx, to); err != nil {
+		if owner, look := x.owner(ctx); owner != "" && look == nil {
+			return nil // what the process that died had asked for has come after all
+		}
 		return fmt.Errorf("%s, giving it to stream %s failed: %w", ownerless(x.space, err), to, err)
 	}
 	return nil

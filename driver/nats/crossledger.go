@@ -16,6 +16,7 @@ const countable = 200_000
 // before the cut, as far as published speaks of it.
 func (x *crossing) book(ctx context.Context, l *leg, ledger *relay.Ledger, published map[string]uint64, own reading) error {
 	l.Ledger = ledger
+	ledger.Interrupted = l.Interrupted
 	old, copies, taken, err := x.compared(ctx, l, ledger, own)
 	if err != nil {
 		return err

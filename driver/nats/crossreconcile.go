@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/segue-run/segue/driver/nats/relay"
@@ -48,7 +49,7 @@ func (x *crossing) reconcile(ctx context.Context, g *gathered, l *leg) error {
 		}
 		if f.Clean() {
 			ledger.Reordered, ledger.Repeats = f.Reordered, f.Repeats
-			ledger.Forwarded = g.relay.Forwarded()
+			ledger.Forwarded, ledger.Doubtful = g.relay.Forwarded(), have.late(l.Cut)
 			return x.book(ctx, l, ledger, f.Published, have)
 		}
 		if last != nil {
@@ -74,9 +75,23 @@ type reading struct {
 	have   []relay.Stored
 	next   uint64
 	leader string
+	// copies are the places of what is a copy and has no Nats-Msg-Id.
+	copies []uint64
 }
 
-func (r *reading) forget(next uint64) { r.have, r.next, r.leader = nil, next, "" }
+func (r *reading) forget(next uint64) { r.have, r.copies, r.next, r.leader = nil, nil, next, "" }
+
+// late counts copies that came after the last that is the giver's. They will be
+// copied back; who has a Nats-Msg-Id is known there.
+func (r *reading) late(cut uint64) int {
+	n := 0
+	for _, seq := range r.copies {
+		if seq > cut {
+			n++
+		}
+	}
+	return n
+}
 
 // upTo reads what is new. It fails when another leader has come.
 func (x *crossing) upTo(ctx context.Context, g *gathered, r *reading, last uint64) error {
@@ -96,11 +111,15 @@ func (x *crossing) upTo(ctx context.Context, g *gathered, r *reading, last uint6
 	return nil
 }
 
-// add takes what was read up to a sequence, without what the taker has copied.
+// add takes what was read up to a sequence; of what the taker has copied only
+// where it is.
 func (r *reading) add(more []relay.Stored, last uint64, giver string) {
 	for _, m := range more {
-		if m.Source != giver {
+		switch {
+		case m.Source != giver:
 			r.have = append(r.have, m)
+		case m.Header.Get(nats.MsgIdHdr) == "":
+			r.copies = append(r.copies, m.Seq)
 		}
 	}
 	r.next = max(r.next, last+1)

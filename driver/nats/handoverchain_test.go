@@ -109,8 +109,8 @@ func (p *handing) worker(ctx context.Context, w *worked, stream string, takes ti
 	}
 }
 
-// Two workers on the durable: one is dead and has taken messages without
-// acknowledging them, one is slow. All is processed, what workers acknowledge
+// Two workers on the old durable: one is dead and has taken messages without
+// acknowledging them, one is slow and has some before it at the cut. All is processed, what workers acknowledge
 // in time exactly once, there and back.
 func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 	b := newBench(t)
@@ -145,8 +145,8 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 	w := &worked{times: map[string]int{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
-	for _, stream := range []string{p.from, p.to} {
-		done.Go(func() { p.worker(ctx, w, stream, 5*time.Millisecond) })
+	for stream, takes := range map[string]time.Duration{p.from: 40 * time.Millisecond, p.to: 5 * time.Millisecond} {
+		done.Go(func() { p.worker(ctx, w, stream, takes) })
 	}
 	defer func() { cancel(); done.Wait() }()
 
@@ -158,6 +158,9 @@ func TestHandoverMovesConsumersWithTheirPositions(t *testing.T) {
 			for _, m := range held {
 				_ = m.InProgress()
 			}
+		}
+		if v := c.(voyage); v.Forward.At == atCutting { // the slow one has to finish them on the old stream
+			publish(20)
 		}
 		if v := c.(voyage); v.Forward.At == atAttached { // the application makes its consumer as it always does
 			if _, err := p.js.CreateOrUpdateConsumer(ctx, p.to, cfg); err != nil {

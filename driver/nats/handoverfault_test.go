@@ -151,7 +151,7 @@ func TestHandoverEnduresFaultsAtEverySubStep(t *testing.T) {
 				l.stop()
 				got := l.check(p.c, p.from)
 				t.Logf("ownerless %.1f ms, at first %v, ledger %s, %+v", v.Forward.Ownerless, first, compact(ledger.Condensed(1)), got)
-				if got.LostAcked > 0 || ledger.Blind == "" && got.Lost > 0 && !f.elects || got.Doubled > ledger.Doubtful {
+				if got.LostAcked > 0 || ledger.Blind+ledger.Interrupted == "" && got.Lost > 0 && !f.elects || got.Doubled > ledger.Doubtful {
 					t.Errorf("%+v", got)
 				}
 				p.replicasEqual(p.to)

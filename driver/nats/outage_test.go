@@ -17,6 +17,7 @@ import (
 // With one node stopped the cluster is not healthy, and a move, and its way
 // back, still work; also over a connection that is opened only now.
 func TestOneNodeStopped(t *testing.T) {
+	t.Parallel()
 	n := natstest.Cluster(t)
 	b := &bench{t, connect(t, n), n.JetStream(t), 3}
 	p := newTopology(b)
@@ -61,6 +62,7 @@ func TestOneNodeStopped(t *testing.T) {
 // A cluster that cannot be reached fails its health check, leaves a
 // measurement unknown, and the error tells the servers and not the password.
 func TestClusterThatIsGone(t *testing.T) {
+	t.Parallel()
 	n := natstest.Cluster(t)
 	b := &bench{t, connect(t, n), n.JetStream(t), 3}
 	b.stream("S", "s.>")

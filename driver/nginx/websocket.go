@@ -25,6 +25,9 @@ type websocketParams struct {
 
 var locationForm = regexp.MustCompile(`^/[A-Za-z0-9_./~-]*$`)
 
+// Routes reports whether clients are sent to the new side.
+func (p websocketParams) Routes() bool { return p.New > 0 }
+
 func (p websocketParams) split() splitParams {
 	if p.Name == "" {
 		p.Name = "ws"

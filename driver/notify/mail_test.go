@@ -1,9 +1,6 @@
 package notify
 
 import (
-	"crypto/tls"
-	"encoding/pem"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -14,17 +11,8 @@ import (
 	"github.com/segue-run/segue/driver/notify/notifytest"
 )
 
-// loopback is a certificate for 127.0.0.1, and the authority that signed it.
-func loopback(t *testing.T) (config *tls.Config, ca string) {
-	t.Helper()
-	srv := httptest.NewTLSServer(nil)
-	defer srv.Close()
-	raw := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
-	return &tls.Config{Certificates: srv.TLS.Certificates, MinVersion: tls.VersionTLS12}, pemFile(t, raw)
-}
-
 func TestAMailIsSentByTheServersRules(t *testing.T) {
-	config, ca := loopback(t)
+	config, ca := notifytest.Certificate(t)
 	box := notifytest.Mailbox(t, config, "segue", "pa55word")
 	p := mailParams{Server: box.Addr, From: "Segue <segue@lekiwi.com>", User: "segue", Password: "pa55word", CA: ca}
 	m, err := newMail(p)
@@ -68,7 +56,7 @@ func TestAMailIsSentByTheServersRules(t *testing.T) {
 }
 
 func TestAMailThatTheServerDoesNotTake(t *testing.T) {
-	config, ca := loopback(t)
+	config, ca := notifytest.Certificate(t)
 	box := notifytest.Mailbox(t, config, "segue", "pa55word")
 	right := mailParams{Server: box.Addr, From: "segue@lekiwi.com", User: "segue", Password: "pa55word", CA: ca, Timeout: 20 * time.Second}
 	tell := func(p mailParams) error {

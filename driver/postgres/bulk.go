@@ -134,11 +134,10 @@ func (s *rowSink) Load(ctx context.Context, mine func() error, fields []string, 
 			if _, err := s.take(ctx, conn, stage, columns, in); err != nil {
 				return err
 			}
-			tag, err := tx.Exec(ctx, s.merge())
-			if err != nil {
+			if changed, err = s.put(ctx, tx); err != nil {
 				return err
 			}
-			read, changed = in.rows, tag.RowsAffected()
+			read = in.rows
 			return mine() // the commit follows
 		})
 	})

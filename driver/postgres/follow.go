@@ -161,11 +161,14 @@ func (f *following) mayGoOn(ctx context.Context) error {
 	return nil
 }
 
+// logEnd is, as SQL, where the server's log ends.
+const logEnd = "(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text"
+
 // logEnd is where the server's log ends.
 func (s *rowSource) logEnd(ctx context.Context) (uint64, error) {
 	var text string
 	err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text").Scan(&text)
+		return conn.QueryRow(ctx, "select "+logEnd).Scan(&text)
 	})
 	if err != nil {
 		return 0, err

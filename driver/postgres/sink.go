@@ -20,6 +20,7 @@ type rowSink struct {
 	shape    driver.Shape
 	columns  []column // that are written: the shape's, or those that records had so far
 	straight bool
+	touched  bool     // triggers may change what is written
 	staged   []column // of the temporary table; nil: there is none
 	session  *lasting
 }
@@ -50,11 +51,15 @@ func (db *DB) Sink(ctx context.Context, place driver.Place, shape driver.Shape) 
 		return nil, err
 	}
 	err = db.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return tx.QueryRow(ctx, "select not exists (select from "+t.name+")").Scan(&s.straight)
+		// Of a trigger's type the bits 1, 2, 4 and 16 are: a row's, before, insert, update.
+		return tx.QueryRow(ctx, "select not exists (select from "+t.name+`), exists (select from pg_trigger
+			where tgrelid = $1 and not tgisinternal and tgenabled in ('O', 'A') and tgtype & 3 = 3 and tgtype & 20 <> 0)`, t.oid).Scan(&s.straight, &s.touched)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look whether %s is empty: %w", t.name, err)
+		return nil, fmt.Errorf("look whether %s is empty, and has triggers: %w", t.name, err)
 	}
+	s.touched = s.touched && shape.Version != ""
+	s.straight = s.straight && !s.touched
 	return s, nil
 }
 
@@ -188,11 +193,9 @@ func (s *rowSink) upsert(ctx context.Context, conn *pgx.Conn, mine func() error,
 		if err := mine(); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, s.merge())
-		if err != nil {
+		if changed, err = s.put(ctx, tx); err != nil {
 			return err
 		}
-		changed = tag.RowsAffected()
 		return mine() // the commit follows
 	})
 	return changed, err
@@ -226,7 +229,9 @@ func (s *rowSink) merge() string {
 	}
 	sql := fmt.Sprintf("insert into %s as t (%s) select %s from %s on conflict (%s)", s.table.name,
 		list(s.columns, ""), list(s.columns, ""), stage, strings.Join(idents(s.shape.Key), ", "))
-	if len(set) == 0 {
+	// A version that is part of the key is that of what is there: nothing is newer.
+	// So who writes to a table that is only appended to needs no right to update.
+	if len(set) == 0 || slices.Contains(s.shape.Key, s.shape.Version) {
 		return sql + " do nothing"
 	}
 	newer := fmt.Sprintf("(t.%s) is distinct from (excluded.%s)", strings.Join(differ, ", t."), strings.Join(differ, ", excluded."))

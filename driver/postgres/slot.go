@@ -33,7 +33,7 @@ func (s *rowSource) slot(ctx context.Context, name string) (out slot, err error)
 	err = s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		out = slot{there: true}
 		err := conn.QueryRow(ctx, `select coalesce(confirmed_flush_lsn::text, ''), coalesce(wal_status, ''),
-			coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, active_pid
+			coalesce(pg_wal_lsn_diff(`+logEnd+`::pg_lsn, restart_lsn), 0)::bigint, active_pid
 			from pg_replication_slots where slot_name = $1 and database = current_database()`, name).Scan(&out.confirmed, &out.status, &out.behind, &out.pid)
 		if errors.Is(err, pgx.ErrNoRows) {
 			out = slot{}

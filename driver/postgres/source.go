@@ -24,6 +24,7 @@ type rowSource struct {
 	table   table  // the zero value: it is a query
 	key     []string
 	session *lasting
+	late    late
 }
 
 // Source implements driver.RecordReader.
@@ -61,6 +62,11 @@ func (db *DB) Source(ctx context.Context, place driver.Place) (driver.RecordSour
 	return s, nil
 }
 
+// Kept implements driver.RecordKeeper.
+func (db *DB) Kept(ctx context.Context, place driver.Place) (driver.RecordSource, error) {
+	return db.Source(ctx, place) // both name a table
+}
+
 func orNothing(columns []string) string {
 	if len(columns) == 0 {
 		return "its primary key, which it has not"
@@ -87,17 +93,6 @@ func (s *rowSource) Count(ctx context.Context) (n int64, known bool, err error) 
 		return conn.QueryRow(ctx, "select count(*) from "+s.from).Scan(&n)
 	})
 	return n, err == nil, err
-}
-
-// Burden implements driver.Burdened.
-func (s *rowSource) Burden(ctx context.Context) (b driver.Burden, err error) {
-	var lag float64
-	err = s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, `select (select count(distinct pid) from pg_locks where not granted),
-			coalesce((select extract(epoch from max(replay_lag)) from pg_stat_replication), 0)`).Scan(&b.LockWaits, &lag)
-	})
-	b.ReplicaLag = time.Duration(lag * float64(time.Second))
-	return b, err
 }
 
 // Read implements driver.RecordSource.

@@ -19,9 +19,10 @@ type readParams struct {
 
 // source reads what keys hold: JSON objects, one a key.
 type source struct {
-	c  *Conn
-	id string
-	p  readParams
+	c    *Conn
+	id   string
+	p    readParams
+	sink *sink // whose keys they are; nil: any
 }
 
 // Source implements driver.RecordReader.
@@ -37,8 +38,28 @@ func (c *Conn) Source(ctx context.Context, place driver.Place) (driver.RecordSou
 	if err != nil {
 		return nil, err
 	}
-	return &source{c, id + "/keys/" + escape(p.Pattern), p}, nil
+	return &source{c: c, id: id + "/keys/" + escape(p.Pattern), p: p}, nil
 }
+
+// Kept implements driver.RecordKeeper.
+func (c *Conn) Kept(ctx context.Context, place driver.Place) (driver.RecordSource, error) {
+	to, err := c.Sink(ctx, place, driver.Shape{})
+	if err != nil {
+		return nil, err
+	}
+	s := to.(*sink) //nolint:forcetypeassert // of our own
+	var pattern strings.Builder
+	for i, part := range inBraces.Split(s.p.Key, -1) {
+		if i > 0 {
+			pattern.WriteByte('*')
+		}
+		pattern.WriteString(special.Replace(part))
+	}
+	return &source{c: c, id: s.Resource().ID, p: readParams{patternParams: patternParams{Pattern: pattern.String()}}, sink: s}, nil
+}
+
+// special has what means something in a pattern stand for itself.
+var special = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`)
 
 // ID implements driver.RecordSource.
 func (s *source) ID() string { return s.id }
@@ -74,6 +95,10 @@ func (s *source) Read(ctx context.Context, _ driver.Position, _ int, take func(d
 			record, err := decode(v.(string)) //nolint:forcetypeassert // MGET gives texts
 			if err != nil {
 				page.Bad = append(page.Bad, driver.BadRecord{Record: map[string]any{"key": keys[i]}, Reason: err.Error()})
+				continue
+			}
+			if s.sink != nil && s.sink.key(record) != keys[i] {
+				page.Bad = append(page.Bad, driver.BadRecord{Record: record, Reason: "it is under the key " + keys[i] + ", and would be written to " + s.sink.key(record)})
 				continue
 			}
 			if s.p.Name != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -81,6 +82,7 @@ for i, key in ipairs(KEYS) do
 		local to = ARGV[2 * i + 1]
 		if to == '' then redis.call('del', key)
 		elseif ttl > 0 then redis.call('set', key, to, 'px', ttl)
+		elseif ttl < 0 then redis.call('set', key, to, 'keepttl')
 		else redis.call('set', key, to) end
 		out[i] = 1
 	else
@@ -93,21 +95,20 @@ return out`)
 // place of if it is older and still the same.
 func (s *sink) Write(ctx context.Context, mine func() error, batch driver.Batch) (driver.Written, error) {
 	out := driver.Written{Refused: map[int]driver.BadRecord{}}
-	want := map[string]string{}
-	newest := map[string]driver.Record{}
+	want := map[string]driver.Record{}
 	for i, r := range batch.Records {
-		r = maps.Clone(r)
-		maps.DeleteFunc(r, func(_ string, v any) bool { return v == nil })
-		raw, err := json.Marshal(r)
-		if err != nil {
+		if _, err := json.Marshal(r); err != nil {
 			out.Refused[i] = driver.BadRecord{Record: r, Reason: err.Error()}
 			continue
 		}
-		want[s.key(r)], newest[s.key(r)] = string(raw), r
+		want[s.key(r)] = r
 	}
-	changed, err := s.exchange(ctx, mine, want, func(key string, is driver.Record) bool {
+	changed, err := s.exchange(ctx, mine, want, func(key string, is driver.Record) (string, bool) {
 		v := s.shape.Version
-		return v == "" || driver.Newer(newest[key][v], is[v])
+		if is != nil && v != "" && !driver.Newer(want[key][v], is[v]) {
+			return "", false
+		}
+		return s.text(want[key], is), true
 	})
 	out.Changed = changed
 	if err != nil {
@@ -116,16 +117,30 @@ func (s *sink) Write(ctx context.Context, mine func() error, batch driver.Batch)
 	return out, nil
 }
 
+// text is a record as it is written where another one is; nil for none.
+func (s *sink) text(r, is driver.Record) string {
+	whole := driver.Record{}
+	if s.shape.Partial {
+		maps.Copy(whole, is)
+	}
+	maps.Copy(whole, r)
+	maps.DeleteFunc(whole, func(_ string, v any) bool { return v == nil })
+	raw, err := json.Marshal(whole)
+	if err != nil {
+		panic("redis: what was JSON is none: " + err.Error()) // Write has tried it
+	}
+	return string(raw)
+}
+
 // Delete implements driver.RecordSink.
 func (s *sink) Delete(ctx context.Context, mine func() error, keys []driver.Record) (deleted int64, err error) {
-	want := map[string]string{}
 	given := map[string]driver.Record{}
 	for _, r := range keys {
-		want[s.key(r)], given[s.key(r)] = "", r
+		given[s.key(r)] = r
 	}
-	deleted, err = s.exchange(ctx, mine, want, func(key string, is driver.Record) bool {
+	deleted, err = s.exchange(ctx, mine, given, func(key string, is driver.Record) (string, bool) {
 		v := s.shape.Version
-		return v == "" || given[key][v] == nil || !driver.Newer(is[v], given[key][v])
+		return "", is != nil && (v == "" || given[key][v] == nil || !driver.Newer(is[v], given[key][v]))
 	})
 	if err != nil {
 		return deleted, fmt.Errorf("delete %d records: %w", len(keys), err)
@@ -133,55 +148,52 @@ func (s *sink) Delete(ctx context.Context, mine func() error, keys []driver.Reco
 	return deleted, nil
 }
 
-// exchange sets keys to values ("" deletes) where what is there gives way, until
-// nobody else has changed one meanwhile.
-func (s *sink) exchange(ctx context.Context, mine func() error, want map[string]string, gives func(key string, is driver.Record) bool) (n int64, err error) {
-	for len(want) > 0 {
-		var keys []string
-		for key := range want {
-			if keys = append(keys, key); len(keys) == portion {
-				break
-			}
-		}
-		done, err := s.portion(ctx, mine, keys, want, gives)
+// exchange puts in the place of what keys hold what becomes says ("" deletes),
+// until nobody else has changed one meanwhile. What is nil is not there.
+func (s *sink) exchange(ctx context.Context, mine func() error, records map[string]driver.Record, becomes func(key string, is driver.Record) (text string, gives bool)) (n int64, err error) {
+	left := slices.Collect(maps.Keys(records))
+	for len(left) > 0 {
+		keys := left[:min(portion, len(left))]
+		done, again, err := s.portion(ctx, mine, keys, becomes)
 		if err != nil {
 			return n, err
 		}
-		n += done
+		n, left = n+done, append(again, left[len(keys):]...)
 	}
 	return n, nil
 }
 
-func (s *sink) portion(ctx context.Context, mine func() error, keys []string, want map[string]string, gives func(string, driver.Record) bool) (n int64, err error) {
+// portion exchanges some keys once; again are those that were changed meanwhile.
+func (s *sink) portion(ctx context.Context, mine func() error, keys []string, becomes func(string, driver.Record) (string, bool)) (n int64, again []string, err error) {
 	var held []any
 	err = s.c.ask(ctx, func(ctx context.Context) (err error) {
 		held, err = s.c.client.MGet(ctx, keys...).Result()
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	var set []string
-	args := []any{s.p.TTL.Milliseconds()}
+	args := []any{s.stay()}
 	for i, key := range keys {
 		is, there := held[i].(string)
 		var record driver.Record
 		if there {
 			if record, err = decode(is); err != nil {
-				return 0, fmt.Errorf("key %s is somebody else's: %w", key, err)
+				return 0, nil, fmt.Errorf("key %s is somebody else's: %w", key, err)
 			}
 		}
-		if is == want[key] || there && !gives(key, record) {
-			delete(want, key)
+		to, gives := becomes(key, record)
+		if !gives || is == to {
 			continue
 		}
-		set, args = append(set, key), append(args, is, want[key])
+		set, args = append(set, key), append(args, is, to)
 	}
 	if len(set) == 0 {
-		return 0, nil
+		return 0, nil, nil
 	}
 	if err := mine(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	var swapped []int64
 	err = s.c.ask(ctx, func(ctx context.Context) (err error) {
@@ -189,13 +201,22 @@ func (s *sink) portion(ctx context.Context, mine func() error, keys []string, wa
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	for i, key := range set {
 		if swapped[i] == 1 {
 			n++
-			delete(want, key)
+		} else {
+			again = append(again, key)
 		}
 	}
-	return n, nil
+	return n, again, nil
+}
+
+// stay is how long a record stays, in milliseconds: 0 for good, -1 as before.
+func (s *sink) stay() int64 {
+	if s.shape.Partial && s.p.TTL == 0 {
+		return -1
+	}
+	return s.p.TTL.Milliseconds()
 }

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/segue-run/segue/examples/lekiwi/demo"
+	"github.com/segue-run/segue/examples/sandbox/stage"
 )
 
 var errDemo = errors.New("the demonstration did not end as it should")
@@ -22,11 +22,10 @@ func newDemo() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Segue == "" {
-				self, err := os.Executable()
-				if err != nil {
-					return fmt.Errorf("find the segue program: %w", err)
+				var err error
+				if o.Segue, err = stage.Beside("segue"); err != nil {
+					return err
 				}
-				o.Segue = filepath.Join(filepath.Dir(self), "segue")
 			}
 			o.Out = os.Stdout
 			res, err := demo.Run(cmd.Context(), o)

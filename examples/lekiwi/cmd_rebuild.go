@@ -27,7 +27,9 @@ only says "equal", or how many differ.`,
 			if err != nil {
 				return err
 			}
-			conn, err := pgx.Connect(cmd.Context(), sys.Env.DatabaseURL)
+			// No limit of connections keeps the superuser out, who does it while the
+			// services are.
+			conn, err := pgx.Connect(cmd.Context(), sys.Env.SuperURL)
 			if err != nil {
 				return fmt.Errorf("connect to PostgreSQL: %w", err)
 			}

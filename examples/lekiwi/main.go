@@ -36,7 +36,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newDown(), newRebuild(), newFleet(), newLedger(), newRevive(), newRestart(), newDemo())
+	root.AddCommand(newUp(), newDown(), newRebuild(), newReopen(), newFleet(), newLedger(), newRevive(), newRestart(), newDemo())
 	root.AddCommand(newServices()...)
 	return root
 }

@@ -25,6 +25,16 @@ func (p *Process) Parts() []driver.Part {
 			func(_ context.Context, _ driver.Conn, q panicParams) (driver.Action, error) {
 				return &panics{set{p, setParams{[]string{q.Cell}, "set"}}, q}, nil
 			}),
+		driver.Acts(driver.About{Name: "sim.own", Doc: "Sets cells, and refuses to where somebody else has, unless it restores."},
+			func(_ context.Context, _ driver.Conn, q setParams) (driver.Action, error) {
+				return &own{set{p, q}}, nil
+			}),
+		driver.Connects(driver.About{Name: "sim.phone", Doc: "Tells nobody: who is told is the journal's to say."},
+			func(context.Context, phoneParams) (phone, error) { return phone{}, nil }),
+		driver.Acts(driver.About{Name: "sim.carry", Doc: "Carries one cell over to another.", Background: true},
+			func(_ context.Context, _ driver.Conn, q carryParams) (driver.Action, error) {
+				return &carry{p: p, q: q}, nil
+			}),
 		driver.Checks(driver.About{Name: "sim.cell", Doc: "A cell holds a value."},
 			func(_ context.Context, _ driver.Conn, q cellParams) (driver.Check, error) { return &cell{p, q}, nil }),
 	}

@@ -38,6 +38,9 @@ type Plan struct {
 	// Secrets are known to each process from its start, Learnt only once it has
 	// passed ten boundaries.
 	Secrets, Learnt []string
+	// Stays: processes stay while only a person can move the run on; the person
+	// looks at it now and then. Else they end, and the person comes at once.
+	Stays bool
 	// Mend is what the person does beside retrying: put drift back.
 	Patience int // how often the person helps before giving up; 60 at zero
 }
@@ -120,7 +123,7 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	var mu sync.Mutex
 	r := &runner.Runner{
 		Store: store, Drivers: cat, Vault: s.vault, Holder: fmt.Sprintf("process %d", n), Wait: true, TTL: 10 * time.Second,
-		LeaveWhenWaiting: true, Secrets: secrets,
+		LeaveWhenWaiting: !s.plan.Stays, Secrets: secrets,
 		Boundary: func(string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -148,6 +151,9 @@ func (s *simulation) process(ctx context.Context, n int) (final bool, err error)
 	var person sync.WaitGroup
 	if len(s.plan.Signals)+len(s.plan.Hands) > 0 || s.plan.FullAt > 0 {
 		person.Go(func() { s.signals(stop) })
+	}
+	if s.plan.Stays {
+		person.Go(func() { s.visit(cat, stop) })
 	}
 	_, _, err = r.Run(ctx, s.run, "operator")
 	crashed := dead.Swap(true) // with its process, an effect that does not end is gone
@@ -192,6 +198,9 @@ func (s *simulation) help(store journal.Store, h *runner.History) error {
 	kind := engine.SignalRetry
 	if st.Rollback != nil && st.Rollback.Ended != nil && st.Rollback.Ended.Result != engine.RolledFail && st.Pause != nil && st.Pause.By == "rollback" {
 		kind = engine.SignalResume
+	}
+	if st.Alert != nil && st.Alert.By == "" && st.Status == engine.PausedStatus && s.plan.Stays {
+		kind = engine.SignalAck // and then, when nothing is left to be heard, the rest
 	}
 	return send(store, s.run, fmt.Sprintf("help %d", s.res.Helped), engine.Signal{Kind: kind, Actor: "operator"})
 }
@@ -243,6 +252,32 @@ func (s *simulation) signals(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// visit helps a run that is paused for as long as the person is away.
+func (s *simulation) visit(cat *driver.Catalog, stop <-chan struct{}) {
+	store := s.disk.Open()
+	defer store.Close()
+	var paused int64 // the events there were when it was first seen to be
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(7 * time.Second):
+		}
+		h, err := runner.Load(context.Background(), store, cat, s.run)
+		if err != nil || h.State.Status != engine.PausedStatus {
+			paused = 0
+			continue
+		}
+		if paused == 0 {
+			paused = h.Seq
+			continue
+		}
+		if err := s.help(store, h); err == nil {
+			paused = 0
 		}
 	}
 }

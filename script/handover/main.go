@@ -43,6 +43,9 @@ type result struct {
 	Errors         int     `json:"publisher_errors"`
 	Worst          float64 `json:"stall_ratio_worst"`
 	Failed         int     `json:"failed"`
+	// Nothing is the worst ratio where one stream only copied the other: what the
+	// machine makes publishers wait for by itself.
+	Nothing float64 `json:"nothing_ratio_worst,omitempty"`
 }
 
 func main() {
@@ -84,6 +87,9 @@ func report(in io.Reader, out io.Writer) (ok bool, err error) {
 
 func sum(all []run) (res result) {
 	for _, r := range all {
+		if r.Method == "nothing" {
+			res.Nothing = max(res.Nothing, r.ratio())
+		}
 		if r.Method != "handover" {
 			continue
 		}

@@ -33,3 +33,12 @@ func TestTheLastLineComesFromTheRuns(t *testing.T) {
 		})
 	}
 }
+
+// What publishers wait for when nothing is handed over stands beside what they
+// wait for in a handover, and is not counted as one.
+func TestNothingIsNoHandover(t *testing.T) {
+	got := sum([]run{{Method: "handover", Stall: 30, Bare: 10}, {Method: "nothing", Stall: 90, Bare: 10, Lost: 1}})
+	if got.Runs != 1 || got.Lost != 0 || got.Worst != 3 || got.Nothing != 9 {
+		t.Fatalf("%+v", got)
+	}
+}

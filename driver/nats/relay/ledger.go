@@ -38,6 +38,9 @@ type Ledger struct {
 	// ones that were published twice.
 	Blind    string `json:"blind,omitempty"`
 	Doubtful int    `json:"doubtful,omitempty"`
+	// Interrupted says of a crossing that was begun and given back, after which
+	// this one came: what nobody waited for may have been lost then.
+	Interrupted string `json:"interrupted,omitempty"`
 	// Uncounted says why copies were not counted once more.
 	Uncounted string `json:"uncounted,omitempty"`
 	// Expired is how many of the copied messages the old stream has let go of

@@ -3,6 +3,7 @@ package postgrestest
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,6 +32,28 @@ func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	if err := s.launch(); err != nil {
 		t.Fatalf("restart PostgreSQL: %v", err)
+	}
+}
+
+// Copy copies the data of a stopped server. What it returns puts the copy in their
+// place, as who goes back to a snapshot of the disk does; the server must be
+// stopped then too.
+func (s *Server) Copy(t testing.TB) (back func()) {
+	t.Helper()
+	copied := s.data() + ".copy"
+	run := func(name string, args ...string) {
+		t.Helper()
+		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil { //nolint:gosec,noctx // of a test
+			t.Fatalf("%s: %v: %s", name, err, out)
+		}
+	}
+	run("cp", "-a", s.data(), copied)
+	return func() {
+		t.Helper()
+		if err := os.RemoveAll(s.data()); err != nil {
+			t.Fatal(err)
+		}
+		run("mv", copied, s.data())
 	}
 }
 

@@ -72,7 +72,6 @@ func Value(t testing.TB, url, query string) string {
 		t.Fatalf("connect: %v", err)
 	}
 	defer conn.Close(ctx)
-	defer conn.Close(ctx)
 	res := conn.PgConn().ExecParams(ctx, query, nil, nil, nil, nil).Read()
 	if res.Err != nil {
 		t.Fatalf("%s: %v", query, res.Err)

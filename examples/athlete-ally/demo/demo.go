@@ -5,12 +5,9 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +21,7 @@ import (
 	"github.com/segue-run/segue/examples/athlete-ally/ledger"
 	"github.com/segue-run/segue/examples/athlete-ally/load"
 	"github.com/segue-run/segue/examples/athlete-ally/system"
+	"github.com/segue-run/segue/examples/sandbox/stage"
 )
 
 // Options of a demonstration.
@@ -75,11 +73,11 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if !o.Keep {
 		defer os.RemoveAll(dir)
 	}
-	o.say("Bringing production up (NATS ×3, PostgreSQL, Prometheus, ingest, normalize ×2), and staging beside it …")
+	s := session{o: o, Stage: stage.Stage{Segue: o.Segue, Runbook: o.Runbook, Values: o.Values, Dir: dir, Keep: o.Keep, Out: o.Out}}
+	s.Say("Bringing production up (NATS ×3, PostgreSQL, Prometheus, ingest, normalize ×2), and staging beside it …")
 	began := time.Now()
-	s := session{o: o, dir: dir}
 	defer func() {
-		o.say("Taking both down …")
+		s.Say("Taking both down …")
 		if downErr := s.down(context.WithoutCancel(ctx)); downErr != nil {
 			err = errors.Join(err, fmt.Errorf("take the systems down: %w", downErr))
 		}
@@ -87,7 +85,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err := s.up(ctx); err != nil {
 		return res, fmt.Errorf("bring the systems up: %w", err)
 	}
-	o.say(fmt.Sprintf("They are up after %.1f s. Load begins: %.0f messages a second.", time.Since(began).Seconds(), o.Rate))
+	s.Say(fmt.Sprintf("They are up after %.1f s. Load begins: %.0f messages a second.", time.Since(began).Seconds(), o.Rate))
 
 	if err := s.underLoad(ctx); err != nil {
 		return res, err
@@ -96,7 +94,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	status, err := s.report(ctx)
+	status, err := s.Report(ctx)
 	if err != nil {
 		return res, err
 	}
@@ -107,12 +105,10 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	return Result{Lost: count.Lost, Doubled: count.Doubled, Ingest5xx: count.Ingest5xx, Streams: streams, Status: status}, nil
 }
 
-func (o Options) say(text string) { fmt.Fprintln(o.Out, text) }
-
 // session is a demonstration while it goes on.
 type session struct {
+	stage.Stage
 	o            Options
-	dir          string
 	sys, staging *system.System
 }
 
@@ -127,7 +123,11 @@ func (s *session) up(ctx context.Context) error {
 		s.staging, err = system.Start(ctx, system.Options{Environment: system.Staging})
 		return err
 	})
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	s.Env = append(s.sys.Env.Pairs(), s.staging.Env.Pairs()...)
+	return nil
 }
 
 func (s *session) down(ctx context.Context) error {
@@ -163,8 +163,6 @@ func (s *session) streams(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-func (s *session) path(name string) string { return filepath.Join(s.dir, name) }
-
 // underLoad carries the migration out while messages come.
 func (s *session) underLoad(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -175,7 +173,7 @@ func (s *session) underLoad(ctx context.Context) error {
 	var last load.Stats
 	go func() {
 		stats, err := load.Run(loadCtx, load.Config{
-			Rate: s.o.Rate, Seed: s.o.Seed, Journal: s.path("load.jsonl"), Run: "demo",
+			Rate: s.o.Rate, Seed: s.o.Seed, Journal: s.Path("load.jsonl"), Run: "demo",
 			Users: 200, BadShare: 0.005, RepeatShare: 0.01,
 			IngestURL: s.sys.Env.IngestURL, OuraSecret: s.sys.Env.OuraSecret, NATSURL: s.sys.Env.NATSURL,
 			Progress: func(st load.Stats) { _ = s.beside(st) }, // only shown
@@ -188,24 +186,24 @@ func (s *session) underLoad(ctx context.Context) error {
 	case err := <-loaded:
 		return fmt.Errorf("load: %w", err)
 	}
-	runErr := s.migrate(ctx)
+	runErr := s.Migrate(ctx, "--beside", s.Path("beside"))
 	stopLoad()
 	if err := <-loaded; err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
-	s.o.say(last.Line())
+	s.Say(last.Line())
 	return runErr
 }
 
 // beside writes the line that the live view shows beside the run.
 func (s *session) beside(st load.Stats) error {
-	return renameio.WriteFile(s.path("beside"), []byte(st.Line()+"\n"), 0o600)
+	return renameio.WriteFile(s.Path("beside"), []byte(st.Line()+"\n"), 0o600)
 }
 
 // count takes the ledger.
 func (s *session) count(ctx context.Context) (ledger.Result, error) {
-	s.o.say("Counting every message …")
-	records, err := load.ReadJournal(s.path("load.jsonl"))
+	s.Say("Counting every message …")
+	records, err := load.ReadJournal(s.Path("load.jsonl"))
 	if err != nil {
 		return ledger.Result{}, err
 	}
@@ -214,41 +212,8 @@ func (s *session) count(ctx context.Context) (ledger.Result, error) {
 	if err != nil {
 		return ledger.Result{}, fmt.Errorf("take the ledger: %w", err)
 	}
-	if err := count.WriteTable(s.o.Out); err != nil {
+	if err := count.WriteTable(s.Out); err != nil {
 		return ledger.Result{}, err
 	}
 	return count, nil
-}
-
-// report keeps segue's report beside the runbook's results, and reads the run's
-// status from it.
-func (s *session) report(ctx context.Context) (status string, err error) {
-	raw, err := s.segue(ctx, "report", "--format", "json").Output()
-	if err != nil {
-		return "", fmt.Errorf("segue report: %w", err)
-	}
-	var rep struct {
-		Status string `json:"status"`
-	}
-	if err := json.Unmarshal(raw, &rep); err != nil {
-		return "", fmt.Errorf("read segue's report: %w", err)
-	}
-	md, err := s.segue(ctx, "report", "--format", "md").Output()
-	if err != nil {
-		return "", fmt.Errorf("segue report: %w", err)
-	}
-	if s.o.Keep {
-		if err := os.WriteFile(s.path("report.md"), md, 0o600); err != nil {
-			return "", fmt.Errorf("keep the report: %w", err)
-		}
-		s.o.say("The report is " + s.path("report.md"))
-	}
-	_, err = io.WriteString(s.o.Out, summary(string(md)))
-	return rep.Status, err
-}
-
-// summary is the report's phases, steps and gates: the rest would fill screens.
-func summary(md string) string {
-	head, _, _ := strings.Cut(md, "\n## Who carried it out")
-	return "\n" + head + "\n"
 }

@@ -112,7 +112,8 @@ CREATE TABLE tracking_position (
 -- When each phase began.
 CREATE TABLE migration_phases (
     started_at timestamptz NOT NULL DEFAULT now(),
-    phase      text        NOT NULL
+    phase      text        NOT NULL,
+    PRIMARY KEY (started_at, phase)
 );
 
 GRANT SELECT, INSERT ON events TO lekiwi_admin;

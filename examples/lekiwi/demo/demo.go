@@ -9,15 +9,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/segue-run/segue/examples/lekiwi/fleet"
 	"github.com/segue-run/segue/examples/lekiwi/ledger"
 	"github.com/segue-run/segue/examples/lekiwi/system"
+	"github.com/segue-run/segue/examples/sandbox/stage"
 )
 
 // Options of a demonstration.
@@ -85,20 +84,21 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if !o.Keep {
 		defer os.RemoveAll(dir)
 	}
-	o.say("Bringing the legacy system up behind NGINX, with PostgreSQL, Redis and Prometheus beside it …")
+	s := session{o: o, Stage: stage.Stage{Segue: o.Segue, Runbook: o.Runbook, Values: o.Values, Dir: dir, Keep: o.Keep, Out: o.Out}}
+	s.Say("Bringing the legacy system up behind NGINX, with PostgreSQL, Redis and Prometheus beside it …")
 	began := time.Now()
 	sys, err := system.Start(ctx, system.Options{LegacyOnly: true, Bin: filepath.Dir(o.Segue)})
 	if err != nil {
 		return res, fmt.Errorf("bring the system up: %w", err)
 	}
 	defer func() {
-		o.say("Taking it down …")
+		s.Say("Taking it down …")
 		if downErr := sys.Stop(context.WithoutCancel(ctx)); downErr != nil {
 			err = errors.Join(err, fmt.Errorf("take the system down: %w", downErr))
 		}
 	}()
-	s := session{o: o, dir: dir, sys: sys}
-	o.say(fmt.Sprintf("It is up after %.1f s. %d robots report and are watched: %.0f heartbeats and %.0f questions a second.",
+	s.sys, s.Env = sys, sys.Env.Pairs()
+	s.Say(fmt.Sprintf("It is up after %.1f s. %d robots report and are watched: %.0f heartbeats and %.0f questions a second.",
 		time.Since(began).Seconds(), o.Fleet.Robots, o.Fleet.Heartbeats, o.Fleet.Polls))
 	stats, took, err := s.underLoad(ctx)
 	if err != nil {
@@ -108,14 +108,12 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	status, err := s.report(ctx)
+	status, err := s.Report(ctx)
 	if err != nil {
 		return res, err
 	}
 	return s.result(judge(stats, count, status, took))
 }
-
-func (o Options) say(text string) { fmt.Fprintln(o.Out, text) }
 
 // result is what was written of it, so that the last line says what the file
 // says.
@@ -138,8 +136,8 @@ func (s *session) result(r Result) (Result, error) {
 
 // count takes the ledger of the new system: the legacy one is gone.
 func (s *session) count(ctx context.Context) (ledger.Result, error) {
-	s.o.say("Comparing every heartbeat, robot and session …")
-	j, err := fleet.ReadJournal(s.path("fleet.jsonl"))
+	s.Say("Comparing every heartbeat, robot and session …")
+	j, err := fleet.ReadJournal(s.Path("fleet.jsonl"))
 	if err != nil {
 		return ledger.Result{}, err //nolint:wrapcheck // it says what was done
 	}
@@ -147,33 +145,5 @@ func (s *session) count(ctx context.Context) (ledger.Result, error) {
 	if err != nil {
 		return ledger.Result{}, fmt.Errorf("take the ledger: %w", err)
 	}
-	return count, count.WriteTable(s.o.Out) //nolint:wrapcheck // it says what was done
-}
-
-// report keeps segue's report beside the runbook's results, and reads the run's
-// status from it.
-func (s *session) report(ctx context.Context) (status string, err error) {
-	raw, err := s.segue(ctx, "report", "--format", "json").Output()
-	if err != nil {
-		return "", fmt.Errorf("segue report: %w", err)
-	}
-	var rep struct {
-		Status string `json:"status"`
-	}
-	if err := json.Unmarshal(raw, &rep); err != nil {
-		return "", fmt.Errorf("read segue's report: %w", err)
-	}
-	md, err := s.segue(ctx, "report", "--format", "md").Output()
-	if err != nil {
-		return "", fmt.Errorf("segue report: %w", err)
-	}
-	if s.o.Keep {
-		if err := os.WriteFile(s.path("report.md"), md, 0o600); err != nil {
-			return "", fmt.Errorf("keep the report: %w", err)
-		}
-		s.o.say("The report is " + s.path("report.md"))
-	}
-	head, _, _ := strings.Cut(string(md), "\n## Who carried it out") // the rest would fill screens
-	_, err = io.WriteString(s.o.Out, "\n"+head+"\n")
-	return rep.Status, err //nolint:wrapcheck // a write to the reader's own terminal
+	return count, count.WriteTable(s.Out) //nolint:wrapcheck // it says what was done
 }

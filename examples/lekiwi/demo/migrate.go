@@ -3,29 +3,23 @@ package demo
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/segue-run/segue/examples/lekiwi/api"
 	"github.com/segue-run/segue/examples/lekiwi/fleet"
 	"github.com/segue-run/segue/examples/lekiwi/system"
-	"github.com/segue-run/segue/examples/sandbox/people"
+	"github.com/segue-run/segue/examples/sandbox/stage"
 )
 
 // session is a demonstration while it goes on.
 type session struct {
+	stage.Stage
 	o   Options
-	dir string
 	sys *system.System
 }
-
-func (s *session) path(name string) string { return filepath.Join(s.dir, name) }
 
 // warmUp is how long robots report before the migration begins: longer than it
 // takes until each has done so.
@@ -39,7 +33,7 @@ func (s *session) underLoad(ctx context.Context) (stats fleet.Stats, took time.D
 	defer stopLoad()
 	driving := make(chan struct{})
 	cfg := s.o.Fleet
-	cfg.Run, cfg.Journal, cfg.Driving = "demo", s.path("fleet.jsonl"), driving
+	cfg.Run, cfg.Journal, cfg.Driving = "demo", s.Path("fleet.jsonl"), driving
 	cfg.URL, cfg.SessionsURL, cfg.Gateway = s.sys.Env.EdgeURL, s.sys.Env.TeleoperationURL, s.sys.Env.FleetAddr
 	loaded := make(chan error, 1)
 	go func() {
@@ -54,13 +48,13 @@ func (s *session) underLoad(ctx context.Context) (stats fleet.Stats, took time.D
 		return stats, 0, fmt.Errorf("the fleet: %w", err)
 	}
 	began := time.Now()
-	runErr := s.migrate(ctx)
+	runErr := s.Migrate(ctx)
 	took = time.Since(began)
 	stopLoad()
 	if err := <-loaded; err != nil {
 		return stats, took, fmt.Errorf("the fleet: %w", err)
 	}
-	s.o.say(strings.TrimRight(stats.Lines(), "\n"))
+	s.Say(strings.TrimRight(stats.Lines(), "\n"))
 	return stats, took, runErr
 }
 
@@ -96,36 +90,4 @@ func ask(ctx context.Context, url string, into any) error {
 	}
 	defer resp.Body.Close()
 	return json.NewDecoder(resp.Body).Decode(into) //nolint:wrapcheck // only that it failed counts
-}
-
-// segue is a call of the program under the system's environment, with a state
-// directory of the demonstration's own.
-func (s *session) segue(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.o.Segue, args...)
-	cmd.Env = append(os.Environ(), s.sys.Env.Pairs()...)
-	cmd.Env = append(cmd.Env, "SEGUE_STATE="+s.path("state"))
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 5 * time.Second
-	return cmd
-}
-
-// migrate runs the runbook in the foreground, with its live view, while a
-// second person attests and approves what the runbook asks for.
-func (s *session) migrate(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go people.People{Segue: s.segue, As: "carl"}.Answer(ctx, "")
-	s.o.say("$ segue " + strings.Join([]string{"run", s.o.Runbook, "--values", s.o.Values}, " "))
-	cmd := s.segue(ctx, "run", s.o.Runbook, "--values", s.o.Values, "--as", "ann")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, s.o.Out, os.Stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Exited() {
-		s.o.say(fmt.Sprintf("segue run ended with exit code %d", exit.ExitCode()))
-		return nil // the report says the rest
-	}
-	if err != nil {
-		return fmt.Errorf("segue run: %w", err)
-	}
-	return nil
 }

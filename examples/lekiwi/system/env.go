@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/segue-run/segue/examples/lekiwi/database"
 	"github.com/segue-run/segue/examples/sandbox"
 )
 
@@ -24,6 +25,8 @@ type Env struct {
 	FleetAddr        string // where the fleet is to answer for its robots
 	DatabaseURL      string // lekiwi_heartbeat, as lekiwi_admin
 	SuperURL         string // lekiwi_heartbeat, as the superuser
+	DamagedURL       string // what it is called once another one has taken its place
+	ServerURL        string // the server's own database, as the superuser
 	RedisURL         string
 	PrometheusURL    string
 	AppsURL          string // process-compose: unix:///DIR/pc.sock
@@ -64,6 +67,8 @@ func (e *Env) fields() []struct {
 		{"FLEET_ADDR", &e.FleetAddr, nil},
 		{"DATABASE_URL", &e.DatabaseURL, nil},
 		{"POSTGRES_SUPERUSER_URL", &e.SuperURL, nil},
+		{"POSTGRES_DAMAGED_URL", &e.DamagedURL, nil},
+		{"POSTGRES_SERVER_URL", &e.ServerURL, nil},
 		{"REDIS_URL", &e.RedisURL, nil},
 		{"PROMETHEUS_URL", &e.PrometheusURL, nil},
 		{"APPS_URL", &e.AppsURL, nil},
@@ -140,7 +145,7 @@ func (s secrets) env(l sandbox.Dir, p ports) Env {
 	e := Env{
 		EdgeURL: web(p.edge), EdgeWSURL: "ws://" + loopback(p.edge) + "/ws", DiscoveryAddr: loopback(p.discovery[0]), LegacyURL: web(p.legacy), MonitorURL: web(p.monitor), MonitorWSURL: "ws://" + loopback(p.monitorWS) + "/ws",
 		TeleoperationURL: web(p.teleoperation), TrackerURL: web(p.tracker), FleetAddr: loopback(p.fleet),
-		DatabaseURL: s.databaseURL(p), SuperURL: s.superURL(p, ""), RedisURL: s.redisURL(p), PrometheusURL: web(p.prometheus),
+		DatabaseURL: s.databaseURL(p), SuperURL: s.superURL(p, database.Name), DamagedURL: s.superURL(p, database.Damaged), ServerURL: s.superURL(p, "postgres"), RedisURL: s.redisURL(p), PrometheusURL: web(p.prometheus),
 		AppsURL: "unix://" + l.Socket(), NGINXConf: nginxConf(l), NGINXControl: loopback(p.edgeControl), NGINXLogs: l.Path("log"),
 		EdgeLog: edgeLog(l), ShadowAddr: loopback(p.shadow), ShadowStatusAddr: loopback(p.shadowStatus),
 		MigrationConfig: migrationConfig(l), BackupDir: l.Data("backup"), BackupKey: s.backup, Dir: string(l), Bin: l.Bin(binApp),

@@ -9,6 +9,17 @@ import (
 	"github.com/segue-run/segue/examples/sandbox"
 )
 
+// forwarding is what each location says of the requests that it passes on.
+const forwarding = `proxy_http_version 1.1;
+            proxy_set_header Host $host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $lekiwi_connection;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_connect_timeout 1s;
+            proxy_read_timeout 60s;
+            # All that is posted here may be posted twice: it has keys.
+            proxy_next_upstream error timeout non_idempotent;`
+
 // writeNGINX has all requests go to the legacy system. $segue_edge says so until
 // Segue's own files, which are included behind it, say otherwise.
 func writeNGINX(l sandbox.Dir, p ports) error {
@@ -43,6 +54,8 @@ http {
     client_max_body_size 64m;
 
     upstream legacy { zone legacy 64k; server %[6]s max_fails=0; keepalive 64; }
+    # The same under another name: who was rescued counts for neither side.
+    upstream rescue { zone rescue 64k; server %[6]s max_fails=0; keepalive 8; }
     # The discovery-services.
     upstream new {
         zone new 64k;
@@ -62,20 +75,34 @@ http {
         include segue/*.server.conf;
         location / {
             proxy_pass http://$segue_edge;
-            proxy_http_version 1.1;
-            proxy_set_header Host $host;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $lekiwi_connection;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_connect_timeout 1s;
-            proxy_read_timeout 60s;
-            # All that is posted here may be posted twice: it has keys.
-            proxy_next_upstream error timeout non_idempotent;
+            %[10]s
+            # What is asked of the new system and answered with an error is asked of
+            # the old one: nobody sees a canary fail. The services count their errors
+            # themselves, and guards go by that. What writes is not given to another
+            # system: who sent it is told, and sends it again.
+            proxy_intercept_errors on;
+            recursive_error_pages on;
+            if ($request_method ~ ^(GET|HEAD)$) {
+                error_page 500 502 503 504 = @rescue;
+            }
+        }
+        location @rescue {
+            proxy_pass http://rescue;
+            %[10]s
+            mirror off;
+            # The old system is gone: then it is the new one's own answer that counts.
+            recursive_error_pages on;
+            error_page 502 = @own;
+        }
+        location @own {
+            proxy_pass http://$segue_edge;
+            %[10]s
+            mirror off;
         }
     }
 }
 `, l.Data("nginx.pid"), l.Log("nginx-error"), tracker.EdgeLogFormat, edgeLog(l), l.Data("nginx"), loopback(p.legacy),
-		discoveries.String(), loopback(p.monitorWS), loopback(p.edge))
+		discoveries.String(), loopback(p.monitorWS), loopback(p.edge), forwarding)
 	if err := os.WriteFile(nginxConf(l), []byte(conf), 0o600); err != nil {
 		return fmt.Errorf("write the configuration of NGINX: %w", err)
 	}
