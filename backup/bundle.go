@@ -22,7 +22,8 @@ type bundleParams struct {
 	Of      []driver.Via[driver.Dumper] `param:"of" doc:"The connections whose content goes into it."`
 	Files   []string                    `param:"files" doc:"Files that go into it, such as configurations."`
 	Journal string                      `param:"journal" doc:"The journal's file, journal.db in the state directory."`
-	Fresh   *time.Duration              `param:"fresh" doc:"A bundle of the same that is younger is good enough: none is made; 0s: always a new one." default:"10m"`
+	retention
+	Fresh *time.Duration `param:"fresh" doc:"A bundle of the same that is younger is good enough: none is made; 0s: always a new one." default:"10m"`
 }
 
 // Validate implements what types cannot say.
@@ -39,6 +40,9 @@ func (p bundleParams) check() error {
 	}
 	if p.Fresh != nil && *p.Fresh < 0 {
 		return &runbook.FieldError{Field: "fresh", Problem: "no bundle is that young", Remedy: "write 0s for a new one each time"}
+	}
+	if err := p.retention.check(); err != nil {
+		return err
 	}
 	return uniqueNames(p.Of)
 }
@@ -80,6 +84,9 @@ func newBundling(p bundleParams, journal Copier) (*bundling, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.key.signs() {
+		return nil, &runbook.FieldError{Field: "key", Problem: errPublic.Error(), Remedy: "write a reference to the private key"}
+	}
 	if p.Journal != "" && journal == nil {
 		return nil, errors.New("backup.bundle: nothing here can copy a journal")
 	}
@@ -110,9 +117,9 @@ func (b *bundling) Observe(ctx context.Context) (state.State, error) {
 			return nil, err
 		}
 	}
-	found, _, err := b.shelf.newest(ctx, func(m *manifest) bool {
+	found, _, err := b.shelf.newest(ctx, func(m *bundle) bool {
 		age := time.Since(m.Taken)
-		return age < b.fresh() && age > -time.Minute && b.covers(m, ids)
+		return age < b.fresh() && age > -time.Minute && b.covers(m.manifest, ids)
 	})
 	if err != nil {
 		return nil, err
@@ -157,10 +164,23 @@ func (b *bundling) state(present bool) state.State {
 // Plan implements driver.Action.
 func (b *bundling) Plan(state.State) (state.State, error) { return b.state(true), nil }
 
+// Costs implements driver.Costly: what is deleted cannot be had back.
+func (b *bundling) Costs(before, want state.State) string {
+	r := b.p.retention
+	switch {
+	case len(before[b.id]) == len(want[b.id]) || !r.given():
+		return ""
+	case r.KeepFor > 0:
+		return fmt.Sprintf("of the bundles in %s the newest %d and those younger than %s stay, and the newest that was proved; others are deleted for good", b.shelf.dir, max(r.Keep, 1), r.KeepFor)
+	}
+	return fmt.Sprintf("of the bundles in %s the newest %d stay, and the newest that was proved; others are deleted for good", b.shelf.dir, r.Keep)
+}
+
 // cursor names the directory that is about to appear.
 type cursor struct {
 	Dir  string   `json:"dir"`
 	Says []string `json:"says"`
+	Gone []string `json:"gone,omitempty"` // older ones that are deleted for it
 }
 
 // Undo leaves the bundle: it is a copy, and data. What is half-done goes.
@@ -187,9 +207,13 @@ func (b *bundling) Undo(_ context.Context, e driver.Effect) error {
 	if err := e.Mine(); err != nil { // it is for whoever holds the lease to report
 		return err
 	}
+	cost := "a copy of " + strings.Join(cur.Says, ", ") + " as it was; it is in nobody's way"
+	if len(cur.Gone) > 0 {
+		cost += "; older bundles were deleted for it, and are gone: " + strings.Join(cur.Gone, ", ")
+	}
 	return &driver.Kept{
 		What:   "bundle " + dir,
-		Cost:   "a copy of " + strings.Join(cur.Says, ", ") + " as it was; it is in nobody's way",
+		Cost:   cost,
 		Hint:   "rm -r " + dir,
 		Fields: map[string][]string{b.id: {"*"}},
 	}

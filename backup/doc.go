@@ -5,8 +5,8 @@
 // A bundle is a directory that appears whole or not at all. It has a directory
 // for each connection, as that connection's own backup action would leave it,
 // and manifest.json: what is in it, as of when, the size and checksum of each
-// file, and a signature (HMAC-SHA256) with a key that the runbook refers to. A
-// bundle is good when nothing of it is missing, changed or added, and the
+// file, and a signature (Ed25519 or HMAC-SHA256) with a key that the runbook refers
+// to. A bundle is good when nothing of it is missing, changed or added, and the
 // signature fits. What a bundle holds is as secret as the systems: files are
 // 0600, directories 0700.
 package backup

@@ -2,9 +2,6 @@ package backup
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +19,6 @@ import (
 const (
 	manifestFile = "manifest.json"
 	version      = "bundle/1"
-	scheme       = "hmac-sha256:"
 )
 
 // A manifest says what is in a bundle, and what its files must be.
@@ -30,6 +26,10 @@ type manifest struct {
 	Segue string    `json:"segue"` // the form of the bundle
 	Name  string    `json:"name"`
 	Taken time.Time `json:"taken"` // of what was dumped first: all that was there before is in it
+	// Made is when it was whole; Host, where; Segue's version is By.
+	Made time.Time `json:"made,omitzero"`
+	Host string    `json:"host,omitempty"`
+	By   string    `json:"by,omitempty"`
 	// Parts are what connections hold, by their names in the runbook.
 	Parts map[string]driver.Dump `json:"parts,omitempty"`
 	// Copies are the paths of configuration files, and of the journal, by their
@@ -43,6 +43,8 @@ type manifest struct {
 type copied struct {
 	Path string      `json:"path"`
 	Mode fs.FileMode `json:"mode"`
+	// Journal: it is Segue's own, for people to read and never put back.
+	Journal bool `json:"journal,omitempty"`
 }
 
 // A file is what one of the bundle must be.
@@ -71,21 +73,19 @@ func (m *manifest) sum(ctx context.Context, dir string) error {
 	})
 }
 
-// sign is the signature of all else that the manifest says.
-func (m manifest) sign(key string) (string, error) {
+// text is what is signed: all else that the manifest says.
+func (m manifest) text() ([]byte, error) {
 	m.Signature = ""
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return "", err
-	}
-	h := hmac.New(sha256.New, []byte(key))
-	h.Write(raw)
-	return scheme + hex.EncodeToString(h.Sum(nil)), nil
+	return json.Marshal(m)
 }
 
 // write signs the manifest and puts it into dir.
-func (m *manifest) write(dir, key string) (err error) {
-	if m.Signature, err = m.sign(key); err != nil {
+func (m *manifest) write(dir string, k key) error {
+	text, err := m.text()
+	if err != nil {
+		return err
+	}
+	if m.Signature, err = k.sign(text); err != nil {
 		return err
 	}
 	raw, err := json.MarshalIndent(m, "", "  ")
@@ -96,7 +96,7 @@ func (m *manifest) write(dir, key string) (err error) {
 }
 
 // read takes a manifest that has the right signature.
-func read(dir, key string) (*manifest, error) {
+func read(dir string, k key) (*manifest, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("it has no manifest")
@@ -111,12 +111,12 @@ func read(dir, key string) (*manifest, error) {
 	if m.Segue != version {
 		return nil, fmt.Errorf("it is a %q, and not a %q", m.Segue, version)
 	}
-	want, err := m.sign(key)
+	text, err := m.text()
 	if err != nil {
 		return nil, err
 	}
-	if !hmac.Equal([]byte(want), []byte(m.Signature)) {
-		return nil, errors.New("its signature does not fit: the manifest was changed, or signed with another key")
+	if err := k.check(text, m.Signature); err != nil {
+		return nil, err
 	}
 	return &m, nil
 }

@@ -47,7 +47,7 @@ type proven struct {
 func provenCheck() driver.Part {
 	return driver.Checks(driver.About{
 		Name: "backup.proven",
-		Doc:  "The newest good bundle can be restored: each part is, in an instance of its own that is thrown away, and holds what was dumped. A bundle is restored once, and again when there is a newer one. Fails when there is none.",
+		Doc:  "The newest good bundle can be restored: each part is, in an instance of its own that is thrown away, and holds what was dumped. A bundle is restored once, and again when there is a newer one; that it was is noted beside it, for backup.age and for keep, unless the key only checks. Fails when there is none.",
 	}, func(_ context.Context, _ driver.Conn, p provenParams) (driver.Check, error) {
 		s, err := p.shelf()
 		if err != nil {
@@ -86,7 +86,7 @@ func (p *proven) read(ctx context.Context) evidence.Reading {
 
 // prove restores each part. What could not be told for want of time is unknown.
 func (p *proven) prove(ctx context.Context, b *bundle) evidence.Reading {
-	var held []string
+	var held, parts []string
 	var total int64
 	for _, via := range p.of {
 		d, ok := b.Parts[via.String()]
@@ -105,8 +105,12 @@ func (p *proven) prove(ctx context.Context, b *bundle) evidence.Reading {
 			return evidence.Failed(b.base(), "", fmt.Sprintf("bundle %s: %s: %v", b.base(), via, err))
 		}
 		n := d.Total()
+		parts = append(parts, via.String())
 		total += n
 		held = append(held, fmt.Sprintf("%s (%d in %s)", via, n, time.Since(began).Round(time.Millisecond)))
+	}
+	if err := p.shelf.proved(b, parts); err != nil {
+		return evidence.Unsure(fmt.Sprintf("bundle %s was restored, and that cannot be noted: %v", b.base(), err))
 	}
 	r := evidence.Passed(b.base()+": "+strings.Join(held, ", "), "")
 	r.Samples = total

@@ -20,7 +20,7 @@ import (
 type where struct {
 	Dir  string `param:"dir,required" doc:"The directory that bundles are in."`
 	Name string `param:"name" doc:"What their names begin with." default:"bundle"`
-	Key  string `param:"key,required" doc:"The key that signs them, by reference: \"${BACKUP_KEY}\"."`
+	Key  string `param:"key,required" doc:"The key that signs them, by reference: \"${BACKUP_KEY}\". In PEM it is an Ed25519 key, of which the public half is enough to check them; any other text is the key of an HMAC."`
 }
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -35,12 +35,18 @@ func (w where) check() error {
 	case w.Key == "":
 		return &runbook.FieldError{Field: "key", Problem: "it is empty", Remedy: "write \"${BACKUP_KEY}\", and set that"}
 	}
+	if strings.Contains(w.Key, "${") {
+		return nil
+	}
+	if _, err := parseKey(w.Key); err != nil {
+		return &runbook.FieldError{Field: "key", Problem: err.Error(), Remedy: "take what openssl genpkey -algorithm ed25519 wrote, or of that openssl pkey -pubout"}
+	}
 	return nil
 }
 
 // Validate implements what types cannot say.
 func (w where) Validate() error {
-	if w.Key != "" && !strings.Contains(w.Key, "${") {
+	if w.Key != "" && !strings.Contains(w.Key, "${") && !strings.HasPrefix(w.Key, publicPEM) {
 		return &runbook.FieldError{Field: "key", Problem: "a key stands in the runbook", Remedy: "write \"${BACKUP_KEY}\" or \"${file:/run/secrets/backup-key}\""}
 	}
 	return w.check()
@@ -48,8 +54,9 @@ func (w where) Validate() error {
 
 // A shelf is a directory of bundles that have a common name and key.
 type shelf struct {
-	dir, name, key string
-	sums           disk.Sums
+	dir, name string
+	key       key
+	sums      disk.Sums
 }
 
 func (w where) shelf() (*shelf, error) {
@@ -64,7 +71,11 @@ func (w where) shelf() (*shelf, error) {
 	if name == "" {
 		name = "bundle"
 	}
-	return &shelf{dir: dir, name: name, key: w.Key}, nil
+	k, err := parseKey(w.Key)
+	if err != nil {
+		return nil, fmt.Errorf("key of the bundles in %s: %w", w.Dir, err)
+	}
+	return &shelf{dir: dir, name: name, key: k}, nil
 }
 
 const takenForm = "20060102T150405.000Z"
@@ -93,27 +104,36 @@ func (s *shelf) names() ([]string, error) {
 	return out, nil
 }
 
+// open reads the manifest of a bundle, whose files are not looked at.
+func (s *shelf) open(name string) (*bundle, error) {
+	dir := filepath.Join(s.dir, name)
+	m, err := read(dir, s.key)
+	if err != nil {
+		return nil, err
+	}
+	return &bundle{m, dir}, nil
+}
+
 // newest is the newest good bundle among those that fit; nil if there is none.
 // bad says what is wrong with newer ones.
-func (s *shelf) newest(ctx context.Context, fits func(*manifest) bool) (found *bundle, bad []string, err error) {
+func (s *shelf) newest(ctx context.Context, fits func(*bundle) bool) (found *bundle, bad []string, err error) {
 	names, err := s.names()
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, name := range names {
-		dir := filepath.Join(s.dir, name)
-		m, err := read(dir, s.key)
-		if err == nil && fits != nil && !fits(m) {
+		b, err := s.open(name)
+		if err == nil && fits != nil && !fits(b) {
 			continue
 		}
 		if err == nil {
-			err = m.fits(ctx, dir, &s.sums)
+			err = b.fits(ctx, b.dir, &s.sums)
 		}
 		if ctx.Err() != nil {
 			return nil, nil, fmt.Errorf("look whether bundle %s is good: %w", name, context.Cause(ctx))
 		}
 		if err == nil {
-			return &bundle{m, dir}, bad, nil
+			return b, bad, nil
 		}
 		bad = append(bad, name+": "+err.Error())
 	}

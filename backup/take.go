@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,23 +41,30 @@ func (b *bundling) Apply(ctx context.Context, e driver.Effect) (state.State, err
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(partial) }() // gone already when all is well
-	if err := b.take(ctx, e, partial); err != nil {
+	made, err := b.take(ctx, e, partial)
+	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	if err := b.retain(ctx, e, made); err != nil {
+		return nil, fmt.Errorf("bundle %s is whole, and older ones stay: %w", made.Dir, err)
 	}
 	// Not what Observe sees: what took longer than fresh is a bundle all the same.
 	return b.state(true), nil
 }
 
 // take makes a whole bundle in partial and then gives it its name.
-func (b *bundling) take(ctx context.Context, e driver.Effect, partial string) error {
-	m := &manifest{Segue: version, Name: b.shelf.name, Taken: time.Now(), Parts: map[string]driver.Dump{}, Copies: map[string]copied{}}
+func (b *bundling) take(ctx context.Context, e driver.Effect, partial string) (cursor, error) {
+	m := &manifest{Segue: version, Name: b.shelf.name, Taken: time.Now(), By: build(), Parts: map[string]driver.Dump{}, Copies: map[string]copied{}}
 	if err := b.dump(ctx, partial, m); err != nil {
-		return err
+		return cursor{}, err
 	}
 	for i, path := range b.copies() {
 		name := fmt.Sprintf("files/%03d-%s", i+1, filepath.Base(path))
+		if path == b.p.Journal {
+			name = journalName
+		}
 		if err := b.copyFile(ctx, path, filepath.Join(partial, name), path == b.p.Journal, m, name); err != nil {
-			return fmt.Errorf("file %s: %w", path, err)
+			return cursor{}, fmt.Errorf("file %s: %w", path, err)
 		}
 	}
 	for _, part := range m.Parts {
@@ -63,26 +72,42 @@ func (b *bundling) take(ctx context.Context, e driver.Effect, partial string) er
 			m.Taken = part.Taken
 		}
 	}
+	m.Made = time.Now()
+	m.Host, _ = os.Hostname() // for people
 	if err := m.sum(ctx, partial); err != nil {
-		return err
+		return cursor{}, err
 	}
 	if err := m.write(partial, b.shelf.key); err != nil {
-		return err
+		return cursor{}, err
 	}
 	name := b.shelf.name + "-" + m.Taken.UTC().Format(takenForm)
-	if err := e.Save(ctx, cursor{name, b.says()}); err != nil {
-		return err
+	made := cursor{Dir: name, Says: b.says()}
+	if err := e.Save(ctx, made); err != nil {
+		return cursor{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return cursor{}, err
 	}
 	if err := e.Mine(); err != nil {
-		return err
+		return cursor{}, err
 	}
 	if err := os.Rename(partial, filepath.Join(b.shelf.dir, name)); err != nil {
-		return err
+		return cursor{}, err
 	}
-	return disk.SyncDir(b.shelf.dir)
+	return made, disk.SyncDir(b.shelf.dir)
+}
+
+// journalName is where the journal is in a bundle: its directory is one that
+// segue report --state-dir reads.
+const journalName = "journal/journal.db"
+
+// build is Segue's version, as far as it is known.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(info.Main.Version + " " + info.GoVersion)
 }
 
 // says is what goes into the bundle, for people.
@@ -132,7 +157,7 @@ func (b *bundling) copyFile(ctx context.Context, from, to string, journal bool, 
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	m.Copies[name] = copied{from, info.Mode().Perm()}
+	m.Copies[name] = copied{from, info.Mode().Perm(), journal}
 	if journal {
 		return b.copy(ctx, from, to)
 	}

@@ -104,6 +104,7 @@ var abilities = []struct {
 	{"logs", reflect.TypeFor[LogKeeper]()},
 	{"dumps", reflect.TypeFor[Dumper]()},
 	{"restores", reflect.TypeFor[Restorer]()},
+	{"restores-in-place", reflect.TypeFor[Returner]()},
 	{"records", reflect.TypeFor[RecordReader]()},
 	{"room-for-records", reflect.TypeFor[RecordWriter]()},
 	{"notices", reflect.TypeFor[Notifier]()},

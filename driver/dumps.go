@@ -30,6 +30,15 @@ type Restorer interface {
 	Restoring(ctx context.Context, from Dumps, into string) (Action, error)
 }
 
+// A Returner is a Dumper that can bring a dump back where it was.
+type Returner interface {
+	Dumper
+	// Returning makes the action that restores the newest good dump. only are those
+	// of Dump.Counts that are restored; empty for all. What is live there and is not
+	// put aside, so that Undo has it, is not replaced: it is refused.
+	Returning(ctx context.Context, from Dumps, only []string) (Action, error)
+}
+
 // Dumps are directories that a Dumper's Dump has written.
 type Dumps struct {
 	Dir string // that all of them are in
@@ -37,6 +46,8 @@ type Dumps struct {
 	Good func(ctx context.Context) (dir string, err error)
 	// All are all of them, good or not, the newest first.
 	All func() (dirs []string, err error)
+	// Check says why one of them is not whole, or forged; nil if it is good.
+	Check func(ctx context.Context, dir string) error
 }
 
 // ErrNoInstance: there is nothing here in which a dump could be restored, such as
@@ -45,9 +56,11 @@ var ErrNoInstance = errors.New("nothing here can restore it")
 
 // A Dump says what is in the files that a Dumper wrote.
 type Dump struct {
-	ID     string    `json:"id"`     // of what was dumped
-	Server string    `json:"server"` // its version
-	Taken  time.Time `json:"taken"`  // what was there before is in it
+	ID     string `json:"id"`     // of what was dumped
+	Server string `json:"server"` // its version
+	// Tools are the versions of the programs that wrote it, by their names.
+	Tools map[string]string `json:"tools,omitempty"`
+	Taken time.Time         `json:"taken"` // what was there before is in it
 	// Counts is how much there is of what: rows by table, keys by database,
 	// messages by stream.
 	Counts map[string]int64 `json:"counts,omitempty"`

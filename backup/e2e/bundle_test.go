@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,12 +98,12 @@ func TestABundleIsWholeAndProven(t *testing.T) {
 			t.Errorf("%s, of nothing: %v %s", name, r.Verdict, r.Detail)
 		}
 	}
-	apply(t, made.Actions["bundle"])
+	applied(t, made.Actions["bundle"])
 	found := w.bundles(t)
 	if len(found) != 1 {
 		t.Fatalf("there are %v", found)
 	}
-	apply(t, made.Again("bundle")) // there is a fresh one
+	applied(t, made.Again("bundle")) // there is a fresh one
 	if again := w.bundles(t); len(again) != 1 {
 		t.Errorf("there are %v", again)
 	}
@@ -134,7 +133,7 @@ func TestABundleIsWholeAndProven(t *testing.T) {
 func journalOf(t *testing.T, bundle string) string {
 	t.Helper()
 	dir := t.TempDir()
-	raw, err := os.ReadFile(filepath.Join(bundle, "files", "002-journal.db"))
+	raw, err := os.ReadFile(filepath.Join(bundle, "journal", "journal.db"))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, sqlite.File), raw, 0o600)
 	}
@@ -246,26 +245,45 @@ func TestWalkOfABundle(t *testing.T) {
 	})
 }
 
-// apply does what a run does.
-func apply(t *testing.T, a driver.Action) {
+// planned does what a run does before it writes an intent.
+func planned(t testing.TB, a driver.Action) (driver.Effect, error) {
 	t.Helper()
 	before, err := a.Observe(t.Context())
 	if err != nil {
-		t.Fatal(err)
+		return driver.Effect{}, err
 	}
-	want, err := a.Plan(before)
+	e := driver.Effect{Before: before, Mine: func() error { return nil }}
+	s, ok := a.(driver.Surveyor)
+	if !ok {
+		e.Want, err = a.Plan(before)
+		return e, err
+	}
+	others, err := s.Survey(t.Context())
+	if err != nil {
+		return e, err
+	}
+	e.Want, err = s.PlanAmong(before, others)
+	return e, err
+}
+
+// applied does what a run does; the effect has the cursor.
+func applied(t testing.TB, a driver.Action) driver.Effect {
+	t.Helper()
+	e, err := planned(t, a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := a.Apply(t.Context(), driver.Effect{
-		Before: before, Want: want, Mine: func() error { return nil },
-		Save: func(_ context.Context, cursor any) error { _, err := json.Marshal(cursor); return err },
-	})
+	e.Save = func(_ context.Context, cursor any) (err error) {
+		e.Cursor, err = json.Marshal(cursor)
+		return err
+	}
+	after, err := a.Apply(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)
 	}
 	face := func(s state.State) state.Face { f, _ := s.Face([]byte("key")); return f }
-	if !face(after).Equal(face(want)) {
-		t.Fatal(errors.New("what was planned was not reached"))
+	if !face(after).Equal(face(e.Want)) {
+		t.Fatalf("what was planned was not reached: %v, and %v", face(after), face(e.Want))
 	}
+	return e
 }

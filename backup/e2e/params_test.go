@@ -22,7 +22,13 @@ func TestWhatIsNoBundleIsRefusedByLint(t *testing.T) {
 		"twice":                     {`backup.bundle: {dir: /b, key: "${KEY}", of: [db, db]}`, "db stands there twice"},
 		"a name that is a path":     {`backup.bundle: {dir: /b, key: "${KEY}", of: [db], name: ../x}`, "cannot begin the name of a directory"},
 		"what cannot be restored":   {`backup.restore: {dir: /b, key: "${KEY}", of: site, into: x}`, "of needs restores, and the connection site is http"},
-		"restored under no name":    {`backup.restore: {dir: /b, key: "${KEY}", of: db, into: ""}`, "there is no name"},
+		"restored under no name":    {`backup.restore: {dir: /b, key: "${KEY}", of: db}`, "there is no name"},
+		"nothing to restore":        {`backup.restore: {dir: /b, key: "${KEY}"}`, "it is to be said once what is restored"},
+		"a connection and files":    {`backup.restore: {dir: /b, key: "${KEY}", of: db, into: x, files: [/etc/a]}`, "it is to be said once what is restored"},
+		"files under another name":  {`backup.restore: {dir: /b, key: "${KEY}", into: x, files: [/etc/a]}`, "what is restored where it was has its own name"},
+		"a part of a database":      {`backup.restore: {dir: /b, key: "${KEY}", of: db, into: x, only: [robots]}`, "it is for what is restored in-place"},
+		"a database in its place":   {`backup.restore: {dir: /b, key: "${KEY}", in-place: db}`, "in-place needs restores-in-place, and the connection db is postgres, which has none"},
+		"keeping less than none":    {`backup.bundle: {dir: /b, key: "${KEY}", of: [db], keep: -1}`, "fewer than none cannot stay"},
 		"all that can be, and well": {`backup.bundle: {dir: /b, key: "${file:/run/key}", of: [db], journal: "${STATE}/journal.db"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,7 @@ phases:
       - {name: bundle, backup.bundle: {dir: "${DIR}/bundles", key: "${KEY}", of: [db], fresh: 0s}}
       - {name: restore, backup.restore: {dir: "${DIR}/bundles", key: "${KEY}", of: db, into: %s}}
 `, into), w.env, slices.Concat(postgres.Parts(), backup.Parts(nil))...)
-	apply(t, made.Again("bundle"))
+	applied(t, made.Again("bundle"))
 	return func() driver.Action { return made.Again("restore") }
 }
 

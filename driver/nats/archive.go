@@ -2,8 +2,11 @@ package nats
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -65,6 +68,7 @@ func (m *manifest) read(ctx context.Context, dir string) error {
 	}
 	defer func() { _ = f.Close() }()
 	m.Messages, m.Newest, m.Consumers = 0, nil, nil
+	sum := sha256.New()
 	for d := backup.NewDecoder(disk.Heeding(ctx, f)); ; {
 		item, err := d.Next()
 		if err != nil {
@@ -80,7 +84,12 @@ func (m *manifest) read(ctx context.Context, dir string) error {
 		case *backup.Message:
 			m.Messages++
 			m.Newest = &mark{Seq: it.Seq, Time: time.Unix(0, it.Ts).UTC()}
+			_, _ = fmt.Fprintf(sum, "%d %d %q %d %d\n", it.Seq, it.Ts, it.Subject, it.HdrSize, it.PayloadSize)
+			if _, err := io.Copy(sum, it.Body); err != nil {
+				return fmt.Errorf("the snapshot is not whole: message %d: %w", it.Seq, err)
+			}
 		case backup.End:
+			m.content = hex.EncodeToString(sum.Sum(nil))
 			return nil
 		}
 	}

@@ -71,15 +71,16 @@ func (c *Conn) Prove(ctx context.Context, dir string, d driver.Dump) (err error)
 	}
 	defer func() { err = errors.Join(err, scratch.Close(), i.Close()) }()
 	for stream, messages := range d.Counts {
-		if err := scratch.prove(ctx, dir, stream, messages); err != nil {
+		if err := scratch.prove(ctx, dir, stream, messages, i.Dir); err != nil {
 			return fmt.Errorf("restore stream %s in a server of its own: %w", stream, err)
 		}
 	}
 	return nil
 }
 
-// prove restores a stream by nats.restore, closed and on one node.
-func (c *Conn) prove(ctx context.Context, dir, stream string, messages int64) error {
+// prove restores a stream by nats.restore, closed and on one node, and compares it
+// in a directory of the throw-away server.
+func (c *Conn) prove(ctx context.Context, dir, stream string, messages int64, room string) error {
 	never, one := time.Duration(0), int64(1)
 	a, err := newRestore(ctx, c, restoreParams{Stream: stream, From: dir, Foreign: true, Closed: true, MaxAge: &never, Replicas: &one})
 	if err != nil {
@@ -106,12 +107,50 @@ func (c *Conn) prove(ctx context.Context, dir, stream string, messages int64) er
 	if _, err := r.Apply(ctx, e); err != nil {
 		return err
 	}
-	info, err := c.stream(ctx, stream)
-	if err != nil {
+	return c.asDumped(ctx, filepath.Join(dir, word(want[r.id]["restored"])), stream, messages, room)
+}
+
+// asDumped compares a restored stream, by a snapshot of it in room, with the
+// dump in dir: all messages, and how far each durable consumer was.
+func (c *Conn) asDumped(ctx context.Context, dir, stream string, messages int64, room string) error {
+	own := filepath.Join(room, "again-"+stream)
+	if err := os.Mkdir(own, 0o700); err != nil {
 		return err
 	}
-	if info == nil || int64(info.State.Messages) != messages { //nolint:gosec // no stream has as many
-		return fmt.Errorf("what is restored is not what was dumped: it has %+v, and had %d messages", info, messages)
+	var was manifest
+	if err := was.read(ctx, dir); err != nil {
+		return err
+	}
+	is, err := c.snapshot(ctx, stream, own, true)
+	if err != nil {
+		return fmt.Errorf("look at what is restored: %w", err)
+	}
+	unlike := func(format string, args ...any) error {
+		return fmt.Errorf("what is restored is not what was dumped: "+format, args...)
+	}
+	switch {
+	case int64(is.Messages) != messages: //nolint:gosec // no stream has as many
+		return unlike("it has %d messages, and had %d messages", is.Messages, messages)
+	case is.LastSeq != was.LastSeq:
+		return unlike("its last sequence is %d, and was %d", is.LastSeq, was.LastSeq)
+	case is.content != was.content && is.content != "" && was.content != "":
+		return unlike("as many messages, and others")
+	}
+	now := map[string]savedConsumer{}
+	for _, k := range is.Consumers {
+		now[k.Name] = k
+	}
+	for _, k := range was.Consumers {
+		if !k.Durable { // others may be gone already
+			continue
+		}
+		got, there := now[k.Name]
+		switch {
+		case !there:
+			return unlike("consumer %s is missing", k.Name)
+		case got.Delivered != k.Delivered || got.AckFloor != k.AckFloor:
+			return unlike("consumer %s had got to %+v and acknowledged up to %+v, and is at %+v and %+v", k.Name, k.Delivered, k.AckFloor, got.Delivered, got.AckFloor)
+		}
 	}
 	return nil
 }

@@ -30,6 +30,8 @@ type manifest struct {
 	NoConsumers bool              `json:"no_consumers,omitempty"`
 	Consumers   []savedConsumer   `json:"consumers,omitempty"`
 	SHA256      map[string]string `json:"sha256"` // by file
+
+	content string // sums up all messages as they were read just now; "" for archives of servers before 2.15
 }
 
 // mark is one message, told from all others.

@@ -44,7 +44,7 @@ func (db *DB) Dump(ctx context.Context, dir string) (driver.Dump, error) {
 	if err != nil {
 		return driver.Dump{}, err
 	}
-	return driver.Dump{ID: m.Identity, Server: m.Server, Taken: m.Taken, Counts: m.Rows, Detail: roles}, nil
+	return driver.Dump{ID: m.Identity, Server: m.Server, Tools: map[string]string{"pg_dump": m.Dumper}, Taken: m.Taken, Counts: m.Rows, Detail: roles}, nil
 }
 
 // roles are the names of all roles, as JSON: policies of tables name some, and

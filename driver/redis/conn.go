@@ -89,17 +89,24 @@ func (c *Conn) ask(ctx context.Context, f func(context.Context) error) error {
 
 // info is a section of what the server says of itself.
 func (c *Conn) info(ctx context.Context, section string) (map[string]string, error) {
-	out := map[string]string{}
+	var out map[string]string
 	err := c.ask(ctx, func(ctx context.Context) error {
 		text, err := c.client.Info(ctx, section).Result()
-		for line := range strings.Lines(text) {
-			if k, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-				out[k] = v
-			}
-		}
+		out = figures(text)
 		return err
 	})
 	return out, err
+}
+
+// figures are those of what INFO says.
+func figures(text string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(text) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			out[k] = v
+		}
+	}
+	return out
 }
 
 // number is one of a section's figures.

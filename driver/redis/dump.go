@@ -39,6 +39,9 @@ func (c *Conn) Dump(ctx context.Context, dir string) (driver.Dump, error) {
 		return d, err
 	}
 	d.Server = info["redis_version"]
+	if version, err := exec.CommandContext(ctx, "redis-cli", "--version").Output(); err == nil {
+		d.Tools = map[string]string{"redis-cli": strings.TrimPrefix(strings.TrimSpace(string(version)), "redis-cli ")}
+	}
 	path := filepath.Join(dir, rdbFile)
 	if err := c.fetch(ctx, path); err != nil {
 		return d, fmt.Errorf("dump of %s: %w", c, c.secrets.Error(err))
@@ -116,46 +119,76 @@ type content struct {
 	digest string
 }
 
-// held is what a server has that starts on an RDB file. It starts as a replica,
-// of nobody: else it would leave out the keys that have expired since.
-func held(ctx context.Context, rdb string) (out content, err error) {
+// served is a server of its own that starts on an RDB file.
+type served struct {
+	*throwaway.Instance
+}
+
+// serve starts one. It starts as a replica, of nobody: else it would leave out the
+// keys that have expired since.
+func serve(ctx context.Context, rdb string) (_ served, err error) {
 	server, err := exec.LookPath("redis-server")
 	if err != nil {
-		return out, fmt.Errorf("%w: there is no redis-server, Debian's package: %w", driver.ErrNoInstance, err)
+		return served{}, fmt.Errorf("%w: there is no redis-server, Debian's package: %w", driver.ErrNoInstance, err)
 	}
 	i, err := throwaway.New()
 	if err != nil {
-		return out, err
+		return served{}, err
 	}
-	defer func() { err = errors.Join(err, i.Close()) }()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, i.Close())
+		}
+	}()
 	if err := copyTo(ctx, i, rdb); err != nil {
-		return out, err
+		return served{}, err
 	}
-	client := redis.NewClient(&redis.Options{
-		Network: "unix", Addr: filepath.Join(i.Dir, "s"), DisableIdentity: true, MaxRetries: -1,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	client := served{i}.client(0)
 	defer func() { _ = client.Close() }()
 	ready := func(ctx context.Context) error { return client.Ping(ctx).Err() }
-	err = i.Start(ctx, ready, server, "--port", "0", "--unixsocket", "s", "--dir", i.Dir, "--dbfilename", rdbFile, "--save", "",
-		"--appendonly", "no", "--replicaof", "127.0.0.1 1", "--enable-debug-command", "local")
-	if err != nil {
-		return out, err
-	}
+	return served{i}, i.Start(ctx, ready, server, "--port", "0", "--unixsocket", "s", "--dir", i.Dir, "--dbfilename", rdbFile, "--save", "",
+		"--appendonly", "no", "--databases", "4096", "--replicaof", "127.0.0.1 1", "--enable-debug-command", "local")
+}
+
+// client speaks to one of its databases.
+func (s served) client(db int) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Network: "unix", Addr: filepath.Join(s.Dir, "s"), DB: db, DisableIdentity: true, MaxRetries: -1,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+}
+
+// keys counts the keys of each database that has any, db0 and so on.
+func keys(ctx context.Context, client *redis.Client) (map[string]int64, error) {
 	space, err := client.Info(ctx, "keyspace").Result()
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	out.keys = map[string]int64{}
+	out := map[string]int64{}
 	for line := range strings.Lines(space) { // db0:keys=1,expires=0,avg_ttl=0
 		name, rest, ok := strings.Cut(strings.TrimSpace(line), ":keys=")
 		if !ok {
 			continue
 		}
 		n, _, _ := strings.Cut(rest, ",")
-		if out.keys[name], err = strconv.ParseInt(n, 10, 64); err != nil {
-			return out, fmt.Errorf("how many keys %s has: %w", name, err)
+		if out[name], err = strconv.ParseInt(n, 10, 64); err != nil {
+			return nil, fmt.Errorf("how many keys %s has: %w", name, err)
 		}
+	}
+	return out, nil
+}
+
+// held is what an RDB file has.
+func held(ctx context.Context, rdb string) (out content, err error) {
+	s, err := serve(ctx, rdb)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	client := s.client(0)
+	defer func() { _ = client.Close() }()
+	if out.keys, err = keys(ctx, client); err != nil {
+		return out, err
 	}
 	out.digest, err = client.Do(ctx, "debug", "digest").Text()
 	return out, err
