@@ -18,7 +18,7 @@ func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
 	case Amended:
 		s.amended(rb, ev)
 	case Acquired:
-		s.acquired(ev)
+		s.acquired(ev, at)
 	case PhaseStarted:
 		p := s.ownPhase(ev.Phase)
 		*p = Phase{Stage: Requiring, Attempt: ev.Attempt, Since: at, Asked: at}
@@ -78,8 +78,8 @@ func (s *State) Fold(rb *runbook.Runbook, ev Event, at time.Time) {
 	}
 }
 
-func (s *State) acquired(ev Acquired) {
-	s.Holder, s.Epoch = ev.Holder, ev.Epoch
+func (s *State) acquired(ev Acquired, at time.Time) {
+	s.Holder, s.Epoch, s.since = ev.Holder, ev.Epoch, at
 	for _, st := range s.Steps {
 		if st.Stage == Applying {
 			st.Uncertain = true
@@ -236,7 +236,7 @@ func (s *State) resume(rb *runbook.Runbook, at time.Time) {
 	if s.Status == PausedStatus {
 		s.Status = Running
 	}
-	s.Pause = nil
+	s.Pause, s.since = nil, at
 	for _, g := range rb.Guards {
 		// What has rolled back, or could not, watches the new attempt like the
 		// first one; one that only stops is overruled until its check passes.

@@ -25,7 +25,10 @@ func (s *State) guards(rb *runbook.Runbook, d *Decision) {
 		if c == nil {
 			continue
 		}
-		failing, dark := gs.Alarm.Due(g.FailsFor), gs.Alarm.Dark(g.UnknownFor)
+		// What another process saw, or this one before the run was resumed, need not
+		// be how things are.
+		failing := gs.Alarm.Due(g.FailsFor) && !gs.Alarm.LastFail.Before(s.since)
+		dark := gs.Alarm.Dark(g.UnknownFor) && !gs.Alarm.LastUnknown.Before(s.since)
 		switch {
 		case gs.Tripped:
 			if c.Reading.Recently() == evidence.Pass {

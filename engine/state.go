@@ -173,6 +173,7 @@ type State struct {
 	unseen   string               // note: why there was no survey
 	late     int                  // late effects reported
 	turned   map[string]evidence.Verdict
+	since    time.Time // guards go by what was seen from then on
 }
 
 // New is the state of a run before its first event.

@@ -88,6 +88,11 @@ func (k *Kept) without(face state.Face) state.Face {
 func (s *State) endRollback(rb *runbook.Runbook, ev RollbackEnded, at time.Time) {
 	r := s.Rollback
 	r.Ended, r.EndedAt = &ev, at
+	for _, g := range s.Guards {
+		if !g.Tripped {
+			*g = Guard{} // what it has seen is put back
+		}
+	}
 	s.observed = map[string]Observed{}
 	s.verify = map[string]time.Time{}
 	if ev.Result == RolledFail {

@@ -191,13 +191,16 @@ func (l *loop) append(events ...engine.Event) error {
 	}
 	l.seq = seq
 	for _, ev := range events {
-		if am, ok := ev.(engine.Amended); ok {
-			rb, err := Pinned(l.r.Drivers, l.rb.File, am.Text, am.Settings)
+		switch ev := ev.(type) {
+		case engine.Amended:
+			rb, err := Pinned(l.r.Drivers, l.rb.File, ev.Text, ev.Settings)
 			if err != nil {
 				return fmt.Errorf("run %s: the amended runbook: %w", l.id, err)
 			}
 			l.rb = rb
 			l.world.amend(rb)
+		case engine.RollbackEnded:
+			l.world.forget() // what failed before it speaks against no new attempt
 		}
 		l.state.Fold(l.rb, ev, now)
 		l.r.log().Info(ev.Type(), "run", l.id, "event", ev)

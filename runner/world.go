@@ -146,6 +146,13 @@ func (w *world) checkOf(ctx context.Context, name string) (driver.Check, error) 
 	return c, nil
 }
 
+// forget has checks begin anew: they remember nothing of what they saw.
+func (w *world) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.check)
+}
+
 // amend takes another text of the runbook: checks are made anew.
 func (w *world) amend(rb *runbook.Runbook) {
 	w.mu.Lock()

@@ -154,7 +154,7 @@ func (s *Server) launch() error {
 		"-D", s.data(), "-k", s.dir, "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off",
 		"-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "jit=off",
-		"-c", "wal_level=logical", "-c", "max_replication_slots=30", "-c", "max_wal_senders=30",
+		"-c", "wal_level=logical", "-c", "max_replication_slots=100", "-c", "max_wal_senders=100",
 	}
 	for _, setting := range s.settings {
 		args = append(args, "-c", setting)
