@@ -3,14 +3,10 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -165,32 +161,6 @@ func (f *following) mayGoOn(ctx context.Context) error {
 	return nil
 }
 
-// logEnd is, as SQL, where the server's log ends.
-const logEnd = "(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text"
-
-// logEnd is where the server's log ends.
-func (s *rowSource) logEnd(ctx context.Context) (uint64, error) {
-	var text string
-	err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "select "+logEnd).Scan(&text)
-	})
-	if err != nil {
-		return 0, err
-	}
-	return parseLSN(text)
-}
-
-// writtenLate is how long after a commit at the latest it stands in the log.
-// Sessions with synchronous_commit=off do not wait for that, which takes up to
-// three times wal_writer_delay (PostgreSQL 15, 30.4, Asynchronous Commit).
-func (s *rowSource) writtenLate(ctx context.Context) (time.Duration, error) {
-	var ms int64
-	err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "select 3 * setting::bigint from pg_settings where name = 'wal_writer_delay'").Scan(&ms)
-	})
-	return time.Duration(ms) * time.Millisecond, err
-}
-
 // receive waits for a message, but not for long; nil is none.
 func (f *following) receive(ctx context.Context) (pgproto3.BackendMessage, error) {
 	patient := followAsk
@@ -226,121 +196,6 @@ func (f *following) hear(ctx context.Context, msg pgproto3.BackendMessage) error
 	return nil
 }
 
-// change takes up one change.
-func (f *following) change(ctx context.Context, data []byte) error {
-	m, err := f.decoder.decode(data)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errAnswer, err)
-	}
-	switch m.kind {
-	case 'B':
-		f.within = true
-	case 'C':
-		f.within, f.next = false, max(f.next, m.end)
-	case 'T':
-		return fmt.Errorf("%w: %s was truncated: what that deleted must be deleted by hand where it was brought to, and this step be taken anew", errAnswer, f.s.from)
-	case 'I', 'U', 'D':
-		if err := f.add(m); err != nil {
-			return fmt.Errorf("%w: %w", errAnswer, err)
-		}
-	}
-	if len(f.pending) >= followMost {
-		return f.handOver(ctx)
-	}
-	return nil
-}
-
-func (f *following) add(m message) error {
-	if m.old != nil {
-		key, err := m.rel.keyed(*m.old, f.s.key)
-		if err != nil {
-			return err
-		}
-		f.pending = append(f.pending, driver.Change{Record: key, Gone: true})
-	}
-	if m.kind == 'D' {
-		return nil
-	}
-	record, whole, err := m.rel.record(m.now)
-	if err != nil {
-		return err
-	}
-	if !whole {
-		f.partial = append(f.partial, len(f.pending))
-	}
-	f.pending = append(f.pending, driver.Change{Record: record})
-	return nil
-}
-
-// handOver hands over what has come.
-func (f *following) handOver(ctx context.Context) error {
-	var fresh time.Time
-	if !f.within && f.end > 0 && f.next >= f.end {
-		fresh, f.end = f.ended, 0
-	}
-	if len(f.pending) == 0 && fresh.IsZero() {
-		return nil
-	}
-	if err := f.complete(ctx); err != nil {
-		return err
-	}
-	changes := driver.Changes{Changes: f.pending, Fresh: fresh}
-	if !f.within {
-		changes.Next = position(lsnText(f.next))
-	}
-	f.pending = nil
-	kept, err := f.take(changes)
-	if err != nil {
-		f.taken = err
-		return err
-	}
-	if kept != nil {
-		if f.kept, err = lsnOf(kept); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// complete reads again the rows of which the log does not tell all: they are
-// then as new or newer. One that is gone by now, the log will say so.
-func (f *following) complete(ctx context.Context) error {
-	for _, i := range f.partial {
-		values := make([]string, len(f.s.key))
-		args := make([][]byte, len(f.s.key))
-		for j, name := range idents(f.s.key) {
-			values[j] = fmt.Sprintf("%s = $%d", name, j+1)
-			args[j] = []byte(fmt.Sprint(f.pending[i].Record[f.s.key[j]]))
-		}
-		query := "select * from " + f.s.from + " where " + strings.Join(values, " and ")
-		err := f.s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-			res := conn.PgConn().ExecParams(ctx, query, args, nil, nil, nil).Read()
-			if res.Err != nil {
-				return res.Err
-			}
-			if len(res.Rows) == 0 {
-				key := driver.Record{}
-				for _, name := range f.s.key {
-					key[name] = f.pending[i].Record[name]
-				}
-				f.pending[i] = driver.Change{Record: key, Gone: true}
-				return nil
-			}
-			record, bad := rowReader{res.FieldDescriptions}.record(res.Rows[0])
-			if bad != nil {
-				return fmt.Errorf("%w: column %s: %s", errAnswer, bad.Field, bad.Reason)
-			}
-			f.pending[i].Record = record
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	f.partial = nil
-	return nil
-}
-
 // say tells the server up to where nothing is needed again.
 func (f *following) say(answer bool) error {
 	data := make([]byte, 34)
@@ -358,34 +213,3 @@ func (f *following) say(answer bool) error {
 
 // epoch is where the times of the protocol begin.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func position(lsn string) driver.Position {
-	raw, err := json.Marshal(lsn)
-	if err != nil {
-		panic("postgres: a position is not JSON: " + err.Error())
-	}
-	return raw
-}
-
-func lsnOf(p driver.Position) (uint64, error) {
-	var text string
-	if err := json.Unmarshal(p, &text); err != nil {
-		return 0, fmt.Errorf("%w: %s is no position of a log", errAnswer, p)
-	}
-	return parseLSN(text)
-}
-
-func parseLSN(text string) (uint64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	high, low, ok := strings.Cut(text, "/")
-	h, err := strconv.ParseUint(high, 16, 32)
-	l, err2 := strconv.ParseUint(low, 16, 32)
-	if !ok || err != nil || err2 != nil {
-		return 0, fmt.Errorf("%w: %s is no position of a log", errAnswer, text)
-	}
-	return h<<32 | l, nil
-}
-
-func lsnText(n uint64) string { return fmt.Sprintf("%X/%X", n>>32, n&0xffffffff) }
