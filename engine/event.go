@@ -81,6 +81,17 @@ type StepCursor struct {
 	Cursor json.RawMessage `json:"cursor"`
 }
 
+// StepProgress is how far a step's work has come: told now and then while it
+// takes long. Nothing goes by it.
+type StepProgress struct {
+	Step string        `json:"step"`
+	Done float64       `json:"done"`
+	Of   float64       `json:"of,omitempty"` // 0 when that is not known
+	What string        `json:"what,omitempty"`
+	Left time.Duration `json:"left_ns,omitempty"` // 0 when that is not known
+	Note string        `json:"note,omitempty"`
+}
+
 // StepDone is the outcome of a step.
 type StepDone struct {
 	Step      string     `json:"step"`
@@ -309,6 +320,7 @@ func (PhaseReady) Type() string        { return "phase.ready" }
 func (PhaseDone) Type() string         { return "phase.done" }
 func (StepIntent) Type() string        { return "step.intent" }
 func (StepCursor) Type() string        { return "step.cursor" }
+func (StepProgress) Type() string      { return "step.progress" }
 func (StepDone) Type() string          { return "step.done" }
 func (StepFailed) Type() string        { return "step.failed" }
 func (StepIndeterminate) Type() string { return "step.indeterminate" }
@@ -374,7 +386,7 @@ func reader[E Event](data []byte) (Event, error) {
 var readers = map[string]func([]byte) (Event, error){
 	Created{}.Type(): reader[Created], Amended{}.Type(): reader[Amended], Acquired{}.Type(): reader[Acquired],
 	PhaseStarted{}.Type(): reader[PhaseStarted], PhaseReady{}.Type(): reader[PhaseReady], PhaseDone{}.Type(): reader[PhaseDone],
-	StepIntent{}.Type(): reader[StepIntent], StepCursor{}.Type(): reader[StepCursor], StepDone{}.Type(): reader[StepDone],
+	StepIntent{}.Type(): reader[StepIntent], StepCursor{}.Type(): reader[StepCursor], StepProgress{}.Type(): reader[StepProgress], StepDone{}.Type(): reader[StepDone],
 	StepFailed{}.Type(): reader[StepFailed], StepIndeterminate{}.Type(): reader[StepIndeterminate],
 	DriftFound{}.Type(): reader[DriftFound], Compared{}.Type(): reader[Compared], VerifyStarted{}.Type(): reader[VerifyStarted], VerifyPassed{}.Type(): reader[VerifyPassed],
 	VerifyFailed{}.Type(): reader[VerifyFailed], GateOpened{}.Type(): reader[GateOpened], GateHeld{}.Type(): reader[GateHeld],

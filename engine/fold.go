@@ -114,6 +114,8 @@ func (s *State) foldStep(rb *runbook.Runbook, ev Event, at time.Time) {
 		delete(s.observed, ev.Step)
 	case StepCursor:
 		s.ownStep(ev.Step).Cursor = ev.Cursor
+	case StepProgress:
+		s.ownStep(ev.Step).Progress = &Progress{ev, at}
 	case StepDone:
 		st := s.ownStep(ev.Step)
 		st.Stage, st.Since, st.After, st.Changed = Done, at, ev.After, ev.Changed

@@ -251,6 +251,7 @@ func (c *tale) absurd() {
 		engine.PhaseDone{Phase: phase},
 		engine.StepIntent{Step: step, Attempt: 1, Before: c.face(), Want: c.face()},
 		engine.StepCursor{Step: step, Cursor: json.RawMessage("7")},
+		engine.StepProgress{Step: step, Done: 1, Of: 3},
 		engine.StepDone{Step: step, After: c.face(), Changed: true},
 		engine.StepFailed{Step: step, Error: "so it says"},
 		engine.StepIndeterminate{Step: step, Undo: true},

@@ -91,6 +91,13 @@ type Step struct {
 	NextTry    time.Time       `json:"next_try,omitzero"`
 	Kept       *Kept           `json:"kept,omitempty"`
 	First      bool            `json:"first,omitempty"` // a target's first step
+	Progress   *Progress       `json:"progress,omitempty"`
+}
+
+// Progress is how far a step's work had come at a time.
+type Progress struct {
+	StepProgress
+	At time.Time `json:"at"`
 }
 
 // Settled reports whether going forward has nothing more to do for the step.

@@ -168,7 +168,7 @@ func (m *maker) moment(e runner.Entry) {
 		return
 	}
 	switch e.Event.(type) {
-	case engine.GateHeld, engine.StepCursor:
+	case engine.GateHeld, engine.StepCursor, engine.StepProgress:
 		return
 	}
 	m.r.Timeline = append(m.r.Timeline, Moment{e.Seq, e.At, e.Epoch, e.Event.Type(), Sentence(e.Event)})

@@ -63,6 +63,8 @@ type NowStep struct {
 	Attempt int          `json:"attempt,omitempty"`
 	Took    Span         `json:"took_s,omitempty"` // so far, while it goes on
 	Going   bool         `json:"going,omitempty"`
+	// Far is how far its work has come, in words, where it tells.
+	Far string `json:"far,omitempty"`
 	// Behind is how far behind its background work is, in words; what going back
 	// would cost where it carries writes back.
 	Behind string `json:"behind,omitempty"`

@@ -73,6 +73,8 @@ func stepSentence(ev engine.Event) string {
 		return fmt.Sprintf("step %s is to change %s%s", ev.Step, Changes(state.Diff(ev.Before, ev.Want)), nth(ev.Attempt))
 	case engine.StepCursor:
 		return fmt.Sprintf("step %s: checkpoint", ev.Step)
+	case engine.StepProgress:
+		return fmt.Sprintf("step %s: %s", ev.Step, Far(ev))
 	case engine.StepDone:
 		switch {
 		case ev.Recovered:

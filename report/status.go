@@ -155,6 +155,7 @@ func (v viewer) step(id string) NowStep {
 	if n.Behind = v.behind(id); st.Stage == engine.Done && n.Behind != "" {
 		n.Words += ", " + n.Behind
 	}
+	n.Far = far(st)
 	if n.Going = st.Stage == engine.Applying || st.Stage == engine.Undoing; n.Going {
 		n.Took = between(st.Since, v.now)
 	}

@@ -20,12 +20,23 @@ func TestStatusAndWhy(t *testing.T) {
 	}})
 	decided := recorded(t, "deciding", sim.Plan{Seed: 1, Runbook: deciding, Patience: 3})
 	gating := until(whole, after(t, whole, "gate.opened"))
+	copying := until(whole, after(t, whole, "step.intent"))
+	far := runner.Entry{
+		Seq: copying.Seq + 1, At: last(copying).Add(2 * time.Second), Runbook: copying.Runbook,
+		Event: engine.StepProgress{
+			Step: copying.Events[len(copying.Events)-1].Event.(engine.StepIntent).Step,
+			Done: 2_150_000, Of: 5_000_000, What: "records", Left: 83 * time.Second, Note: "pausing: 3 sessions of the source wait for locks",
+		},
+	}
+	copying.State.Fold(far.Runbook, far.Event, far.At)
+	copying.Events = append(copying.Events, far)
 	tests := map[string]struct {
 		h      *runner.History
 		seen   []report.Seen
 		holder string
 		now    time.Time
 	}{
+		"copying":      {copying, nil, holder, far.At.Add(time.Second)},
 		"applying":     {until(whole, after(t, whole, "step.intent")), nil, holder, last(gating)},
 		"gating":       {gating, passing(last(gating), 4, "a-is-two", "not-broken"), holder, last(gating).Add(2200 * time.Millisecond)},
 		"counting":     {gating, append(passing(last(gating), 4, "not-broken"), counting(last(gating), 4, 250, "a-is-two")...), holder, last(gating).Add(2200 * time.Millisecond)},

@@ -98,6 +98,9 @@ func (n Now) table() table {
 		t.row(Mark(p.Stage)+" "+p.Name, string(p.Stage)+nth(p.Attempt), took(p.Took), "")
 		for _, s := range p.Steps {
 			t.row("  "+Mark(s.Stage)+" "+shortID(s.ID), s.Words+nth(s.Attempt), took(s.Took), s.Kind)
+			if s.Far != "" {
+				t.row("      " + s.Far)
+			}
 			if s.Error != "" {
 				t.row("      " + s.Error)
 			}

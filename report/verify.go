@@ -128,7 +128,7 @@ func (v *verifier) follows() {
 		v.guard(ev)
 	case engine.GateHeld, engine.GatePassed, engine.GateExpired:
 		v.gate(ev)
-	case engine.StepDone, engine.StepCursor, engine.UndoDone, engine.UndoFailed, engine.Witnessed:
+	case engine.StepDone, engine.StepCursor, engine.StepProgress, engine.UndoDone, engine.UndoFailed, engine.Witnessed:
 		v.answer(ev)
 	case engine.Created, engine.Amended, engine.Acquired, engine.Resumed, engine.StepFailed, engine.StepIndeterminate,
 		engine.DriftFound, engine.GuardQuiet:

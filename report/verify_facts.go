@@ -117,6 +117,12 @@ func (v *verifier) clocks(phase string, clocks map[string]evidence.Hold) {
 	}
 }
 
+func (v *verifier) begun(step string) {
+	if st := v.s.Steps[step]; st == nil || !st.Intended {
+		v.find("step %s was not begun", step)
+	}
+}
+
 // answer asks whether somebody had asked.
 func (v *verifier) answer(ev engine.Event) {
 	switch ev := ev.(type) {
@@ -130,9 +136,9 @@ func (v *verifier) answer(ev engine.Event) {
 			v.find("step %s is said to be done, and left %s", ev.Step, Changes(d))
 		}
 	case engine.StepCursor:
-		if st := v.s.Steps[ev.Step]; st == nil || !st.Intended {
-			v.find("step %s was not begun", ev.Step)
-		}
+		v.begun(ev.Step)
+	case engine.StepProgress:
+		v.begun(ev.Step)
 	case engine.UndoDone:
 		v.undoing(ev.Step)
 	case engine.UndoFailed:

@@ -109,7 +109,7 @@ func chain(h *runner.History) []Moment {
 	var out []Moment
 	for _, e := range h.Events[from:] {
 		switch e.Event.(type) {
-		case engine.UndoIntent, engine.VerifyStarted, engine.GateHeld, engine.CheckTurned, engine.StepCursor:
+		case engine.UndoIntent, engine.VerifyStarted, engine.GateHeld, engine.CheckTurned, engine.StepCursor, engine.StepProgress:
 			continue
 		}
 		out = append(out, Moment{e.Seq, e.At, e.Epoch, e.Event.Type(), Sentence(e.Event)})

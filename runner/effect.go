@@ -140,11 +140,26 @@ func (j *job) save(ctx context.Context, undo bool, cursor any) error {
 	}
 }
 
+// tellEvery is how often at most a step's progress is journaled.
+const tellEvery = 5 * time.Second
+
+// telling returns a context in which the step's work is heard of.
+func (j *job) telling(ctx context.Context) context.Context {
+	m := driver.Meter{Every: tellEvery}
+	return driver.WithProgress(ctx, func(p driver.Progress) {
+		if p, due := m.Take(p, time.Now()); due {
+			j.l.tell(news{from: j.f, events: []engine.Event{engine.StepProgress{
+				Step: j.def.ID, Done: p.Done, Of: p.Of, What: p.What, Left: p.Left, Note: short(p.Note),
+			}}})
+		}
+	})
+}
+
 func (j *job) apply(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, j.deadline, fmt.Errorf("step %s did not end within %s", j.def.ID, j.deadline))
 	defer cancel()
 	begun := time.Now()
-	after, err := j.applied(ctx)
+	after, err := j.applied(j.telling(ctx))
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) && !errors.Is(cause, context.Canceled) {
 			err = fmt.Errorf("%w: %w", cause, err)
@@ -177,7 +192,7 @@ func (j *job) undo(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, j.deadline, fmt.Errorf("the undo of step %s did not end within %s", j.def.ID, j.deadline))
 	defer cancel()
 	begun := time.Now()
-	ev, err := j.undone(ctx)
+	ev, err := j.undone(j.telling(ctx))
 	if err != nil {
 		j.done(engine.UndoFailed{Step: j.def.ID, Error: j.l.r.errorText(err), Final: j.lastTry})
 		return

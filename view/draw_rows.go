@@ -67,6 +67,9 @@ func (d drawing) steps(list []report.NowStep) []row {
 		} else {
 			remark = strings.Repeat(" ", 8) + remark
 		}
+		if s.Far != "" {
+			remark = fmt.Sprintf("%s  %s", pad(s.Took.String(), 6), clean(s.Far))
+		}
 		if s.Error != "" {
 			remark = clean(s.Error)
 		}

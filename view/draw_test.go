@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,11 @@ func scenes(t *testing.T) map[string]view.Scene {
 	behind := evidence.Passed("400ms", "")
 	behind.At = end(carried).Add(1500 * time.Millisecond)
 	out["carrying"] = make(carried, []report.Seen{{Check: engine.Behind("cutover/new-to-old"), Reading: behind}}, holder, 2*time.Second)
+	far := upTo(t, whole, "step.intent", 1)
+	far.Events = append(slices.Clone(far.Events), runner.Entry{Seq: far.Seq + 1, At: end(far).Add(2 * time.Second), Runbook: far.Runbook, Event: engine.StepProgress{
+		Step: "one/count-c", Done: 2_150_000, Of: 5_000_000, What: "records", Left: 83 * time.Second,
+	}})
+	out["copying"] = make(far, nil, holder, time.Second)
 	noted := out["gating"]
 	noted.Notes = []string{"load: 512 msg/s, 0 errors"}
 	out["gating"] = noted

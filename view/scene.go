@@ -40,6 +40,9 @@ func lastSign(h *runner.History, seen []report.Seen) time.Time {
 func moments(events []runner.Entry) []report.Moment {
 	var out []report.Moment
 	for i := len(events) - 1; i >= 0 && len(out) < mostEvents; i-- {
+		if _, far := events[i].Event.(engine.StepProgress); far {
+			continue // it stands with its step
+		}
 		if m, ok := moment(events[i]); ok {
 			out = append([]report.Moment{m}, out...)
 		}

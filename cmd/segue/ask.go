@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/segue-run/segue/driver"
@@ -44,41 +42,22 @@ func (a *app) askOne(ctx context.Context, rb *runbook.Runbook, kind, name string
 			return runner.Checked{}, usage(err)
 		}
 	}
-	m := &meter{out: redacting{a.stderr, &a.secrets}}
-	readings, err := a.planner().Check(driver.WithProgress(ctx, m.tell), rb, []string{def.Name})
+	m, out := driver.Meter{Every: 5 * time.Second}, redacting{a.stderr, &a.secrets}
+	readings, err := a.planner().Check(driver.WithProgress(ctx, func(p driver.Progress) {
+		if p, due := m.Take(p, time.Now()); due {
+			fmt.Fprintln(out, progressLine(p))
+		}
+	}), rb, []string{def.Name})
 	if err != nil {
 		return runner.Checked{}, err
 	}
 	return readings[0], nil
 }
 
-// A meter prints a line of progress now and then.
-type meter struct {
-	out   io.Writer
-	mu    sync.Mutex
-	began time.Time
-	last  time.Time
-}
-
-const meterEvery = 5 * time.Second
-
-func (m *meter) tell(p driver.Progress) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := time.Now()
-	if m.began.IsZero() {
-		m.began, m.last = now, now
-	}
-	if now.Sub(m.last) < meterEvery || p.Of <= 0 {
-		return
-	}
-	m.last = now
-	if p.Left == 0 && p.Done > 0 {
-		p.Left = time.Duration(float64(now.Sub(m.began)) * (p.Of - p.Done) / p.Done)
-	}
+func progressLine(p driver.Progress) string {
 	line := fmt.Sprintf("%.0f of %.0f %s, %s left", p.Done, p.Of, p.What, p.Left.Round(time.Second))
 	if p.Note != "" {
 		line += ": " + p.Note
 	}
-	fmt.Fprintln(m.out, line)
+	return line
 }

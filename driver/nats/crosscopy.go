@@ -3,7 +3,11 @@ package nats
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/segue-run/segue/driver"
 )
 
 // begin notes what was before the first change.
@@ -131,6 +135,9 @@ func (x *crossing) caughtUp(ctx context.Context) error {
 		}
 		if at != last {
 			last, since, looked = at, time.Now(), time.Now()
+		}
+		if end := slices.Max(slices.Collect(maps.Values(before))); at >= x.start && end >= x.start {
+			driver.Tell(ctx, driver.Progress{Done: float64(at - x.start + 1), Of: float64(end - x.start + 1), What: "messages of the old stream"})
 		}
 		if time.Since(looked) > 3*rarely { // it may have got them, and dropped them
 			dropped, err := x.knowsAll(ctx, at+1)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/jsm.go"
+
+	"github.com/segue-run/segue/driver"
 )
 
 const (
@@ -63,7 +65,7 @@ func (c *Conn) snapshotOnce(ctx context.Context, stream, dir string, consumers b
 		case <-ctx.Done():
 		}
 	}()
-	opts := []jsm.SnapshotOption{jsm.SnapshotHealthCheck(), jsm.SnapshotNotify(watchful(cancel))}
+	opts := []jsm.SnapshotOption{jsm.SnapshotHealthCheck(), jsm.SnapshotNotify(watchful(ctx, cancel))}
 	if consumers {
 		opts = append(opts, jsm.SnapshotConsumers())
 	}
@@ -79,14 +81,16 @@ func (c *Conn) snapshotOnce(ctx context.Context, stream, dir string, consumers b
 
 // watchful ends a snapshot of which nothing comes any more. jsm.go calls it
 // once a second, from several goroutines.
-func watchful(cancel context.CancelCauseFunc) func(jsm.SnapshotProgress) {
+func watchful(ctx context.Context, cancel context.CancelCauseFunc) func(jsm.SnapshotProgress) {
 	var mu sync.Mutex
 	var last uint64
 	since := time.Now()
 	return func(p jsm.SnapshotProgress) {
 		mu.Lock()
 		defer mu.Unlock()
-		if n := p.BytesReceived(); n != last {
+		n := p.BytesReceived()
+		driver.Tell(ctx, driver.Progress{Done: float64(n), Of: float64(p.BytesExpected()), What: "bytes"})
+		if n != last {
 			last, since = n, time.Now()
 		}
 		if time.Since(since) > stalled {

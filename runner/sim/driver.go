@@ -185,6 +185,7 @@ func (c *count) from(ctx context.Context, e driver.Effect, at int) (state.State,
 		if err := e.Save(ctx, counted{n}); err != nil {
 			return nil, err
 		}
+		driver.Tell(ctx, driver.Progress{Done: float64(n), Of: float64(c.q.To), What: "numbers"})
 	}
 	return c.Observe(ctx)
 }
