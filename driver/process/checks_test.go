@@ -67,7 +67,13 @@ func TestStatusTellsEveryReplicaThatDoesNotWork(t *testing.T) {
 	pid := o.Status(t, "web-0").PID
 	check(t, syscall.Kill(pid, syscall.SIGSTOP))
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
-	read(t, status("web", 0, health), evidence.Fail, "web-0: GET http://127.0.0.1:")
+	processtest.Await(t, "web-0 to be missed", func() error { // its threads stop one by one
+		r := status("web", 0, health).Read(t.Context())
+		if r.Verdict != evidence.Fail || !strings.Contains(r.Detail, "web-0: GET http://127.0.0.1:") {
+			return fmt.Errorf("%s, %s %s", r.Verdict, r.Value, r.Detail)
+		}
+		return nil
+	})
 
 	gone, err := open(connParams{API: "unix:///nowhere/pc.sock"})
 	check(t, err)
