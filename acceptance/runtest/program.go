@@ -17,6 +17,7 @@ import (
 
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/journal/sqlite"
+	"github.com/segue-run/segue/report"
 )
 
 // build builds segue, once for all tests of a binary.
@@ -123,17 +124,21 @@ func (s *Segue) Must(t testing.TB, code int, args ...string) Result {
 	return r
 }
 
+// Now is how a run stands by segue status.
+func (s *Segue) Now(t testing.TB, id string) report.Now {
+	t.Helper()
+	var now report.Now
+	raw := s.Must(t, 0, "status", id, "--json").Out
+	if err := json.Unmarshal([]byte(raw), &now); err != nil {
+		t.Fatalf("%v in:\n%s", err, raw)
+	}
+	return now
+}
+
 // StatusOf is a run's status by segue status.
 func (s *Segue) StatusOf(t testing.TB, id string) engine.Status {
 	t.Helper()
-	var out struct {
-		Status engine.Status `json:"status"`
-	}
-	raw := s.Must(t, 0, "status", id, "--json").Out
-	if err := json.Unmarshal([]byte(raw), &out); err != nil {
-		t.Fatalf("%v in:\n%s", err, raw)
-	}
-	return out.Status
+	return s.Now(t, id).Status
 }
 
 // Runs are the IDs in the journal; none before there is one.
