@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -168,23 +170,31 @@ func TestHelperCarriesOut(t *testing.T) {
 }
 
 // benchRobots brings robots from an HTTP server to a table by a bare loop and by
-// a sync: the ratio is of times.
+// a sync, five times in turn, as each takes less than a second: it gives the pair
+// whose ratio of times is in the middle.
 func benchRobots(t *testing.T, n int) measured {
 	legacy := newRobots(t, fleet(n)...)
-	bare, ours := server.Database(t), server.Database(t)
-	postgrestest.Exec(t, bare, table)
-	postgrestest.Exec(t, ours, table)
 	text := strings.Replace(toTable, "batch-size: 50", "batch-size: 1000", 1)
-	var m measured
-	m.bare = bareLoop(t, legacy.URL, bare)
-	m.ours, m.peak = carryOut(t, text, map[string]string{"LEGACY": legacy.URL, "DB": ours})
-	m.ratio = m.ours.Seconds() / m.bare.Seconds()
-	const sum = "select count(*) || ' ' || md5(string_agg(robots::text, ',' order by id)) from robots"
-	if want, got := postgrestest.Value(t, bare, sum), postgrestest.Value(t, ours, sum); got != want {
-		t.Errorf("the sync brought %s, want %s", got, want)
+	pairs := make([]measured, 5)
+	peak := 0.0
+	for i := range pairs {
+		bare, ours := server.Database(t), server.Database(t)
+		postgrestest.Exec(t, bare, table)
+		postgrestest.Exec(t, ours, table)
+		m := &pairs[i]
+		m.bare = bareLoop(t, legacy.URL, bare)
+		m.ours, m.peak = carryOut(t, text, map[string]string{"LEGACY": legacy.URL, "DB": ours})
+		m.ratio, peak = m.ours.Seconds()/m.bare.Seconds(), max(peak, m.peak)
+		const sum = "select count(*) || ' ' || md5(string_agg(robots::text, ',' order by id)) from robots"
+		if want, got := postgrestest.Value(t, bare, sum), postgrestest.Value(t, ours, sum); got != want {
+			t.Errorf("the sync brought %s, want %s", got, want)
+		}
+		t.Logf("%d robots: bare %s, sync %s, ratio %.2f, peak %.0f MiB", n, m.bare, m.ours, m.ratio, m.peak)
 	}
-	t.Logf("%d robots: bare %s, sync %s, ratio %.2f, peak %.0f MiB", n, m.bare, m.ours, m.ratio, m.peak)
-	return m
+	slices.SortFunc(pairs, func(a, b measured) int { return cmp.Compare(a.ratio, b.ratio) })
+	middle := pairs[len(pairs)/2]
+	middle.peak = peak
+	return middle
 }
 
 // bareLoop is the least that does the same: a page is asked for, decoded, put
