@@ -17,7 +17,7 @@ const (
 	// maxPending is how many heartbeats of a connection may wait to be kept
 	// before no more are read.
 	maxPending = 512
-	writeTime  = 10 * time.Second
+	takeWithin = 10 * time.Second
 )
 
 // conn is one connection.
@@ -25,6 +25,7 @@ type conn struct {
 	server *Server
 	ws     *websocket.Conn
 	said   atomic.Int64 // when the client has said something, in Unix nanoseconds
+	taking atomic.Int64 // since when the client is to take what is written now; 0: nothing is
 	asked  time.Time    // the server's Run alone
 
 	// Of the hub, under its lock.
@@ -55,6 +56,14 @@ type state struct {
 
 func (c *conn) heard()               { c.said.Store(time.Now().UnixNano()) }
 func (c *conn) lastHeard() time.Time { return time.Unix(0, c.said.Load()) }
+
+// stuck reports whether the client has not taken for too long what is written to
+// it. The server looks for that: a deadline for each of ten thousand writes would
+// cost more than what is written.
+func (c *conn) stuck(now time.Time, within time.Duration) bool {
+	since := c.taking.Load()
+	return since != 0 && now.Sub(time.Unix(0, since)) >= within
+}
 
 // read takes what the client says until the connection ends.
 func (c *conn) read(ctx context.Context) {
@@ -208,15 +217,16 @@ func (c *conn) next() (out [][]byte) {
 	return out
 }
 
-// write writes what there is until ctx ends or it cannot.
+// write writes what there is until ctx ends or it cannot; one that hangs ends with
+// its connection.
 func (c *conn) write(ctx context.Context) {
 	defer close(c.written)
 	for {
 		out := c.next()
 		for _, body := range out {
-			once, cancel := context.WithTimeout(ctx, writeTime)
-			err := c.ws.Write(once, websocket.MessageText, body)
-			cancel()
+			c.taking.Store(time.Now().UnixNano())
+			err := c.ws.Write(context.Background(), websocket.MessageText, body)
+			c.taking.Store(0)
 			if err != nil {
 				_ = c.ws.CloseNow() // the reader ends too
 				return

@@ -29,6 +29,9 @@ type Server struct {
 	// DropAfter is how long one may be silent; 0 is api.DropAfter. Ping is how
 	// often it is asked; 0 is api.HeartbeatEvery.
 	DropAfter, Ping time.Duration
+	// TakeWithin is how long a client may take for what is written to it; 0 is ten
+	// seconds.
+	TakeWithin time.Duration
 
 	mu      sync.Mutex
 	conns   map[*conn]bool
@@ -71,8 +74,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	go c.write(ctx) //nolint:gosec // the server ends writing by closing the connection
 	c.read(ctx)
 	cancel()
+	_ = ws.CloseNow() // it has ended, and so does a write
 	<-c.written
-	_ = ws.CloseNow() // it has ended
 }
 
 func (s *Server) add(c *conn) bool {
@@ -133,6 +136,10 @@ func (s *Server) Run(ctx context.Context) {
 		for _, c := range s.all() {
 			switch {
 			case c.dropping:
+			case c.stuck(now, cmp.Or(s.TakeWithin, takeWithin)):
+				c.dropping = true
+				s.dropped.Add(1)
+				go func() { _ = c.ws.CloseNow() }()
 			case now.Sub(c.lastHeard()) >= drop:
 				c.dropping = true
 				s.dropped.Add(1)

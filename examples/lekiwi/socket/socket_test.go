@@ -270,3 +270,32 @@ func await(t *testing.T, holds func() bool) {
 		}
 	}
 }
+
+// One who does not take what is written to it is let go, whatever it still says;
+// who takes it stays.
+func TestWhoDoesNotTakeWhatIsWrittenIsLetGo(t *testing.T) {
+	s := &Server{Hub: &Hub{}, Ping: 200 * time.Millisecond, DropAfter: time.Hour, TakeWithin: time.Second}
+	url, _ := serve(t, s)
+	for range 2 {
+		ctx, ws := dial(t, url)
+		say(ctx, t, ws, api.Message{Type: api.TypeSubscribe, Topics: []string{api.TopicRobots}})
+		hear(ctx, t, ws, api.TypeSubscribed)
+		if s.Count() == 1 { // the first one takes all there is
+			go func() {
+				for {
+					if _, _, err := ws.Read(ctx); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}
+	long := strings.Repeat("x", 4000)
+	for n := range 5000 { // more than waits in sockets
+		s.Hub.Tell([]api.Change{{RobotID: fmt.Sprint(n, long)}}, false)
+	}
+	await(t, func() bool { return s.Dropped() > 0 && s.Count() == 1 })
+	if s.Dropped() != 1 {
+		t.Errorf("%d were let go", s.Dropped())
+	}
+}
