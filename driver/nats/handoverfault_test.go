@@ -75,8 +75,13 @@ func (p *handing) slow(n *natstest.Nodes, i int) {
 		p.t.Error("nobody leads the old stream")
 		return
 	}
-	before := n.SlowDisk(i, 50*time.Millisecond)
+	const late = 50 * time.Millisecond
+	before := n.SlowDisk(i, late)
 	p.mend = func() {
+		// The handover may have ended before the next write.
+		for end := time.Now().Add(10 * time.Second); n.SlowDisk(i, late) == before && time.Now().Before(end); {
+			time.Sleep(late)
+		}
 		if n.SlowDisk(i, 0) == before {
 			p.t.Error("no write was slow")
 		}
