@@ -15,7 +15,6 @@ import (
 	"github.com/segue-run/segue/examples/lekiwi/service"
 	"github.com/segue-run/segue/examples/lekiwi/system"
 	"github.com/segue-run/segue/internal/soak"
-	"github.com/segue-run/segue/report"
 )
 
 // A fault is something that really breaks, and the guard that is there for it.
@@ -127,7 +126,13 @@ func (w *world) withoutPrometheus(t *testing.T, r *runtest.Run) {
 	t.Cleanup(func() { runtest.Check(t, w.sys.StartProcess(context.WithoutCancel(t.Context()), system.Prometheus)) })
 	// It may have been unknown before, for want of evidence.
 	runtest.Await(t, time.Minute, "errors-rare to be unknown as Prometheus does not answer", func() bool {
-		return slices.ContainsFunc(w.segue.Now(t, r.ID).Checks, func(c report.NowCheck) bool {
+		type check struct {
+			Name    string
+			Reading evidence.Reading
+		}
+		var now struct{ Checks []check }
+		w.segue.Now(t, r.ID, &now)
+		return slices.ContainsFunc(now.Checks, func(c check) bool {
 			return c.Name == "errors-rare" && c.Reading.Verdict == evidence.Unknown && strings.Contains(c.Reading.Detail, "refused")
 		})
 	})

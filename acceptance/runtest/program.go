@@ -17,7 +17,6 @@ import (
 
 	"github.com/segue-run/segue/engine"
 	"github.com/segue-run/segue/journal/sqlite"
-	"github.com/segue-run/segue/report"
 )
 
 // build builds segue, once for all tests of a binary.
@@ -124,21 +123,23 @@ func (s *Segue) Must(t testing.TB, code int, args ...string) Result {
 	return r
 }
 
-// Now is how a run stands by segue status.
-func (s *Segue) Now(t testing.TB, id string) report.Now {
+// Now decodes into out how a run stands by segue status.
+func (s *Segue) Now(t testing.TB, id string, out any) {
 	t.Helper()
-	var now report.Now
 	raw := s.Must(t, 0, "status", id, "--json").Out
-	if err := json.Unmarshal([]byte(raw), &now); err != nil {
+	if err := json.Unmarshal([]byte(raw), out); err != nil {
 		t.Fatalf("%v in:\n%s", err, raw)
 	}
-	return now
 }
 
 // StatusOf is a run's status by segue status.
 func (s *Segue) StatusOf(t testing.TB, id string) engine.Status {
 	t.Helper()
-	return s.Now(t, id).Status
+	var now struct {
+		Status engine.Status `json:"status"`
+	}
+	s.Now(t, id, &now)
+	return now.Status
 }
 
 // Runs are the IDs in the journal; none before there is one.
