@@ -63,8 +63,17 @@ func (x *crossing) gather(ctx context.Context) (*gathered, error) {
 		g.close()
 		return nil, fmt.Errorf("%s: %w", x.c, err)
 	}
+	if err := sleep(ctx, spreading); err != nil {
+		g.close()
+		return nil, err
+	}
 	return g, nil
 }
+
+// spreading is how long the relay's interest may take to be known to servers that
+// publishers are connected to, there and back: over gateways and leaf nodes, too.
+// What such a server sends before it knows it, the relay does not hear.
+const spreading = 250 * time.Millisecond
 
 // leader is who leads a stream; "" if nobody does.
 func (i *streamInfo) leader() string {

@@ -66,37 +66,41 @@ func BenchmarkHandover(b *testing.B) {
 }
 
 // steady finds the highest rate at which publishers of all kinds get their
-// acknowledgements steadily: 99 of 100 within 20 ms, and no error. At a rate at
-// which they wait for longer, queues grow as soon as anything happens. Each
-// message is copied to a second stream meanwhile, as a handover does it and as
-// long as the old stream stands by: a machine that cannot write all of it twice
-// does not hold the rate.
+// acknowledgements steadily: none waits for more than 20 ms, and none gets an
+// error. Where some wait for longer although nothing happens, what they wait for
+// when something does is no measure of it. Each message is copied to a second
+// stream meanwhile, as a handover does it and as long as the old stream stands by:
+// a machine that cannot write all of it twice does not hold the rate. A rate may
+// fail once.
 func (b *bench) steady() int {
 	held := 300
-	for rate := 300; rate <= 40_000; rate = rate * 5 / 4 {
-		p := newHanding(b)
-		if err := p.copies(); err != nil {
-			b.t.Fatal(err)
-		}
-		l := newLoad(b.t, shared, p.vendor, rate, 100)
-		l.flows(rate / 4)
-		start, before := time.Now(), l.total()
-		_ = sleep(b.t.Context(), 3*time.Second)
-		sent := float64(l.total()-before) / time.Since(start).Seconds()
-		l.stop()
-		var delays []time.Duration
-		errs := 0
-		for _, p := range l.pubs {
-			delays = append(delays, p.delays...)
-			errs += len(p.errs)
-		}
-		slices.Sort(delays)
-		if errs > 0 || sent < 0.95*float64(rate) || len(delays) == 0 || delays[len(delays)*99/100] > 20*time.Millisecond {
-			break
-		}
+	for rate := held; rate <= 40_000 && (b.holds(rate) || b.holds(rate)); rate = rate * 5 / 4 {
 		held = rate
 	}
 	return held
+}
+
+// holds reports whether the machine holds a rate for three seconds.
+func (b *bench) holds(rate int) bool {
+	p := newHanding(b)
+	if err := p.copies(); err != nil {
+		b.t.Fatal(err)
+	}
+	l := newLoad(b.t, shared, p.vendor, rate, 100)
+	l.flows(rate / 4)
+	l.forget()
+	start, before := time.Now(), l.total()
+	_ = sleep(b.t.Context(), 3*time.Second)
+	sent := float64(l.total()-before) / time.Since(start).Seconds()
+	l.stop()
+	errs, answered, worst := 0, 0, time.Duration(0)
+	for _, p := range l.pubs {
+		errs, answered = errs+len(p.errs), answered+len(p.delays)
+		for _, d := range p.delays {
+			worst = max(worst, d)
+		}
+	}
+	return errs == 0 && answered > 0 && sent > 0.95*float64(rate) && worst < 20*time.Millisecond
 }
 
 func (b *bench) measure(method string, share, rate, size int) benchRun {

@@ -66,18 +66,33 @@ func Open(nc *nats.Conn, o Options) (*Relay, error) {
 	nc.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 		r.fail(fmt.Errorf("the relay may have missed something: %w", err))
 	})
-	for _, subject := range append([]string{r.inbox + "*"}, o.Space...) {
-		sub, err := nc.ChanSubscribe(subject, r.in)
-		if err != nil {
-			return nil, fmt.Errorf("hear %s: %w", subject, err)
+	if err := r.hear(r.inbox+"*", ""); err != nil {
+		return nil, err
+	}
+	for _, subject := range o.Space {
+		if err := r.hear(subject, r.inbox+"only"); err != nil {
+			return nil, err
 		}
-		r.subs = append(r.subs, sub)
 	}
 	if err := nc.Flush(); err != nil {
 		return nil, fmt.Errorf("hear %s: %w", strings.Join(o.Space, ", "), err)
 	}
 	go r.listen()
 	return r, nil
+}
+
+// hear subscribes. As the only member of a queue group a relay is given each
+// message after the stream that takes it, as a server serves queue groups last
+// (nats-server 2.15.2, processMsgResults). Were it before, its copy of a message with
+// a Nats-Msg-Id could come to the stream before the message itself, which would be
+// refused then (10158) in its publisher's face.
+func (r *Relay) hear(subject, group string) error {
+	sub, err := r.nc.ChanQueueSubscribe(subject, group, r.in)
+	if err != nil {
+		return fmt.Errorf("hear %s: %w", subject, err)
+	}
+	r.subs = append(r.subs, sub)
+	return nil
 }
 
 // Close stops hearing and forwarding.
