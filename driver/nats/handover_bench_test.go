@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/segue-run/segue/driver/nats/natstest"
 )
 
 // A benchRun is one move of a live space, in one way. script/handover reads it.
@@ -30,6 +31,12 @@ type benchRun struct {
 	Failed         string         `json:"failed,omitempty"`
 }
 
+// handovers is where they are measured.
+type handovers struct {
+	*bench
+	nodes *natstest.Nodes
+}
+
 // BenchmarkHandover runs what `make bench-handover` prints, and writes each
 // run as a line of JSON to $SEGUE_HANDOVER_RUNS.
 func BenchmarkHandover(b *testing.B) {
@@ -42,13 +49,11 @@ func BenchmarkHandover(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer out.Close()
-	// Three nodes and all publishers share this process, as they would not. To wait
-	// for its collector is no stall of a handover's. Nor is to wait for a goroutine
-	// that computes, which Go lets have its processor for 10 ms: each node gets as
-	// many as there are, as a process of its own would, and the kernel parts them.
+	// Publishers share this process and do not in the field: to wait for its
+	// collector is no stall of a handover's.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3 * runtime.NumCPU()))
-	x := &bench{b, connect(b, shared), shared.JetStream(b), 3}
+	n := natstest.Separate(b)
+	x := &handovers{&bench{b, connect(b, n), n.JetStream(b), 3}, n}
 	rate := x.steady()
 	fmt.Printf("this machine holds %d messages a second, each written to two streams of three replicas\n", rate)
 	enc := json.NewEncoder(out)
@@ -66,51 +71,59 @@ func BenchmarkHandover(b *testing.B) {
 }
 
 // steady finds the highest rate at which publishers of all kinds get their
-// acknowledgements steadily: none waits for more than 20 ms, and none gets an
-// error. Where some wait for longer although nothing happens, what they wait for
-// when something does is no measure of it. Each message is copied to a second
-// stream meanwhile, as a handover does it and as long as the old stream stands by:
-// a machine that cannot write all of it twice does not hold the rate. A rate may
-// fail once.
-func (b *bench) steady() int {
+// acknowledgements steadily: 999 of 1,000 within 20 ms, and no error. At a rate at
+// which they wait for longer, queues grow as soon as anything happens. Each
+// message is copied to a second stream meanwhile, as a handover does it and as
+// long as the old stream stands by: a machine that cannot write all of it twice
+// does not hold the rate.
+func (b *handovers) steady() int {
 	held := 300
-	for rate := held; rate <= 40_000 && (b.holds(rate) || b.holds(rate)); rate = rate * 5 / 4 {
+	for rate := held; rate <= 40_000 && b.holds(rate); rate = rate * 5 / 4 {
 		held = rate
 	}
 	return held
 }
 
-// holds reports whether the machine holds a rate for three seconds.
-func (b *bench) holds(rate int) bool {
-	p := newHanding(b)
+// holds reports whether the machine holds a rate, at the second try at the latest.
+func (b *handovers) holds(rate int) bool {
+	for range 2 {
+		if b.acknowledges(rate) {
+			return true
+		}
+	}
+	return false
+}
+
+// acknowledges reports whether it does so for three seconds.
+func (b *handovers) acknowledges(rate int) bool {
+	p := newHanding(b.bench)
 	if err := p.copies(); err != nil {
 		b.t.Fatal(err)
 	}
-	l := newLoad(b.t, shared, p.vendor, rate, 100)
+	l := newLoad(b.t, b.nodes, p.vendor, rate, 100)
 	l.flows(rate / 4)
 	l.forget()
 	start, before := time.Now(), l.total()
 	_ = sleep(b.t.Context(), 3*time.Second)
 	sent := float64(l.total()-before) / time.Since(start).Seconds()
 	l.stop()
-	errs, answered, worst := 0, 0, time.Duration(0)
+	var delays []time.Duration
+	errs := 0
 	for _, p := range l.pubs {
-		errs, answered = errs+len(p.errs), answered+len(p.delays)
-		for _, d := range p.delays {
-			worst = max(worst, d)
-		}
+		delays, errs = append(delays, p.delays...), errs+len(p.errs)
 	}
-	return errs == 0 && answered > 0 && sent > 0.95*float64(rate) && worst < 20*time.Millisecond
+	slices.Sort(delays)
+	return errs == 0 && sent > 0.95*float64(rate) && len(delays) > 0 && delays[len(delays)*999/1000] < 20*time.Millisecond
 }
 
-func (b *bench) measure(method string, share, rate, size int) benchRun {
-	p := newHanding(b).alone()
+func (b *handovers) measure(method string, share, rate, size int) benchRun {
+	p := newHanding(b.bench).alone()
 	defer func() { // disks are not for all runs at once
 		for _, s := range []string{p.from, p.to} {
 			_ = b.js.DeleteStream(b.t.Context(), s)
 		}
 	}()
-	l := newLoad(b.t, shared, p.vendor, rate, size)
+	l := newLoad(b.t, b.nodes, p.vendor, rate, size)
 	defer l.stop()
 	l.flows(rate / 4)
 	r := benchRun{Method: method, Share: share, Rate: rate, Size: size, BareMS: b.twoUpdates(p.from)}
@@ -165,7 +178,7 @@ func (p *handing) copies() error {
 }
 
 // twoUpdates is the median of what two bare updates of a stream take.
-func (b *bench) twoUpdates(stream string) float64 {
+func (b *handovers) twoUpdates(stream string) float64 {
 	info := b.info(stream)
 	var all []time.Duration
 	for n := range 9 {

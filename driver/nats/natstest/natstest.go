@@ -74,11 +74,15 @@ func Cluster(t testing.TB) *Nodes {
 
 // Start starts a cluster that keeps its files in dir. Stop ends it.
 func Start(dir string) (*Nodes, error) {
-	var dirs [nodes]string
+	return start(under(dir))
+}
+
+// under is a directory for each node.
+func under(dir string) (dirs [nodes]string) {
 	for i := range dirs {
 		dirs[i] = filepath.Join(dir, "n"+strconv.Itoa(i+1))
 	}
-	return start(dirs)
+	return dirs
 }
 
 func start(dirs [nodes]string) (*Nodes, error) {
@@ -86,24 +90,7 @@ func start(dirs [nodes]string) (*Nodes, error) {
 	if err != nil {
 		return nil, err
 	}
-	routes := make([]*url.URL, nodes)
-	for i := range routes {
-		routes[i] = &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[nodes+i]))}
-	}
-	n := &Nodes{}
-	for i := range n.opts {
-		app, sys := server.NewAccount(Account), server.NewAccount("$SYS")
-		name := "n" + strconv.Itoa(i+1)
-		n.opts[i] = &server.Options{
-			ServerName: name, Host: "127.0.0.1", Port: ports[i],
-			JetStream: true, StoreDir: dirs[i],
-			Cluster: server.ClusterOpts{Name: Name, Host: "127.0.0.1", Port: ports[nodes+i]},
-			Routes:  routes, NoSigs: true, NoLog: true,
-			Accounts:      []*server.Account{app, sys},
-			SystemAccount: "$SYS",
-			Users:         users(app, sys),
-		}
-	}
+	n := &Nodes{opts: options(ports, dirs)}
 	for i := range n.opts {
 		if err := n.start(i); err != nil {
 			n.Stop()
@@ -120,10 +107,31 @@ func start(dirs [nodes]string) (*Nodes, error) {
 	return n, nil
 }
 
+// options are those of each node: its own port, then that of its routes.
+func options(ports []int, dirs [nodes]string) (out [nodes]*server.Options) {
+	routes := make([]*url.URL, nodes)
+	for i := range routes {
+		routes[i] = &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[nodes+i]))}
+	}
+	for i := range out {
+		app, sys := server.NewAccount(Account), server.NewAccount("$SYS")
+		out[i] = &server.Options{
+			ServerName: "n" + strconv.Itoa(i+1), Host: "127.0.0.1", Port: ports[i],
+			JetStream: true, StoreDir: dirs[i],
+			Cluster: server.ClusterOpts{Name: Name, Host: "127.0.0.1", Port: ports[nodes+i]},
+			Routes:  routes, NoSigs: true, NoLog: true,
+			Accounts:      []*server.Account{app, sys},
+			SystemAccount: "$SYS",
+			Users:         users(app, sys),
+		}
+	}
+	return out
+}
+
 // warm makes a stream on all nodes and deletes it: a cluster that has just
 // found its leader may still lose a first request.
 func (n *Nodes) warm() error {
-	nc, err := nats.Connect(n.URL())
+	nc, err := nats.Connect(n.URL(), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
