@@ -103,10 +103,11 @@ func Name(resource string) string {
 }
 
 func (c Change) String() string {
-	return Name(c.Resource) + " " + c.Field + ": " + text(c.From) + " → " + text(c.To)
+	return Name(c.Resource) + " " + c.Field + ": " + Text(c.From) + " → " + Text(c.To)
 }
 
-func text(raw json.RawMessage) string {
+// Text is a field's value for people.
+func Text(raw json.RawMessage) string {
 	if raw == nil {
 		return "(none)"
 	}

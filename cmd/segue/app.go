@@ -194,7 +194,7 @@ func resolve(ctx context.Context, r journal.Reader, text string) (string, error)
 		return "", err
 	}
 	if len(runs) == 0 {
-		return "", errors.New("there is no run")
+		return "", errors.New("nothing has been run yet (see --state)")
 	}
 	if text == "" {
 		for _, run := range runs {

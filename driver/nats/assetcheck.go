@@ -117,7 +117,7 @@ func unlike(expected, found state.Fields) []string {
 	var out []string
 	for _, ch := range state.Diff(state.Face{"": expected}, state.Face{"": found}) {
 		if ch.From != nil {
-			out = append(out, fmt.Sprintf("%s: %s, expected %s", ch.Field, ch.To, ch.From))
+			out = append(out, fmt.Sprintf("%s: %s, expected %s", ch.Field, state.Text(ch.To), state.Text(ch.From)))
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package natstest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,7 +36,8 @@ func Separate(t testing.TB) *Nodes {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		// Tests clean up with it after their context has ended.
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0])
 		cmd.Env = append(os.Environ(), nodeVariable+"="+string(self))
 		cmd.Stderr = os.Stderr
 		open, err := cmd.StdinPipe() // it ends when this is closed, also by the death of this process
