@@ -20,17 +20,13 @@ func Draw(s Scene, width, height int, p Paint) string {
 	if s.Now.Status.Final() {
 		foot = []string{p.dim("the run is over")}
 	}
-	checks := d.checks()
-	if s.Now.Status.Final() {
-		checks = nil // nobody watches them any more
-	}
 	blocks := []*block{
 		{title: "", lines: d.rollback(), least: 1},
 		{title: "to do", lines: d.people(), least: 6},
 		{title: "phases", lines: d.phases(), least: 3, focus: d.focus()},
 		{title: "gate", lines: d.gate(), least: 1},
 		{title: "a rollback now", lines: d.costs(), least: 1},
-		{title: "checks and guards", lines: checks, least: 2, more: true},
+		{title: "checks and guards", lines: d.checks(), least: 2, more: true},
 		{title: "", lines: s.Notes, least: 1},
 		{title: "left behind", lines: d.left(), least: 2, more: true},
 		{title: "events", lines: d.events(s.Events), least: 1, last: true},

@@ -89,9 +89,10 @@ func (d drawing) focus() int {
 	return focus
 }
 
-// checks are the watched checks and their guards, what does not pass first.
+// checks are the watched checks and their guards, what does not pass first. When
+// the run is over nobody watches any.
 func (d drawing) checks() []string {
-	list := slices.DeleteFunc(slices.Clone(d.now.Checks), func(c report.NowCheck) bool { return !c.Watched && !d.now.Status.Final() })
+	list := slices.DeleteFunc(slices.Clone(d.now.Checks), func(c report.NowCheck) bool { return !c.Watched || d.now.Status.Final() })
 	slices.SortStableFunc(list, func(a, b report.NowCheck) int { return rank(a) - rank(b) })
 	names, figures, roles := make([]string, len(list)), make([]string, len(list)), make([]string, len(list))
 	for i, c := range list {

@@ -26,7 +26,7 @@ var shared *natstest.Nodes
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	if natstest.IsNode() {
+	if natstest.ServeNode() {
 		return 0
 	}
 	dir, err := os.MkdirTemp("", "segue-nats-")

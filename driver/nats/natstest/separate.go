@@ -22,7 +22,7 @@ type node struct {
 
 // Separate starts a cluster whose nodes are processes of their own, as they are
 // where they serve: for measuring. It ends with the test. Each node is the test's
-// own program once more, whose TestMain must ask IsNode before it does anything.
+// own program once more, whose TestMain must call ServeNode before it does anything.
 // Of its methods only those work that need no look into a node.
 func Separate(t testing.TB) *Nodes {
 	t.Helper()
@@ -59,9 +59,9 @@ func Separate(t testing.TB) *Nodes {
 	return n
 }
 
-// IsNode reports whether this process is a node that Separate has started, once
-// that node has ended.
-func IsNode() bool {
+// ServeNode serves as a node if Separate has started this process as one, until it
+// is to end, and reports whether it did.
+func ServeNode() (served bool) {
 	raw := os.Getenv(nodeVariable)
 	if raw == "" {
 		return false
